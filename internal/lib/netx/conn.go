@@ -1,0 +1,54 @@
+package netx
+
+import (
+	"net"
+	"syscall"
+	"time"
+)
+
+// A sysConn is what the TCP and Unix connections of package net have in common.
+type sysConn interface {
+	net.Conn
+	HalfCloser
+	syscall.Conn
+}
+
+// A conn is a connection of the operating system whose errors are scrubbed.
+type conn struct{ sysConn }
+
+var _ LowWater = conn{}
+
+// wrap expects a connection that was opened by a network name of [Network], all of which are sysConns.
+func wrap(c net.Conn) net.Conn { return conn{c.(sysConn)} }
+
+func (c conn) Read(p []byte) (int, error) {
+	n, err := c.sysConn.Read(p)
+	return n, Scrub(err)
+}
+
+func (c conn) Write(p []byte) (int, error) {
+	n, err := c.sysConn.Write(p)
+	return n, Scrub(err)
+}
+
+func (c conn) Close() error                       { return Scrub(c.sysConn.Close()) }
+func (c conn) CloseWrite() error                  { return Scrub(c.sysConn.CloseWrite()) }
+func (c conn) SetDeadline(t time.Time) error      { return Scrub(c.sysConn.SetDeadline(t)) }
+func (c conn) SetReadDeadline(t time.Time) error  { return Scrub(c.sysConn.SetReadDeadline(t)) }
+func (c conn) SetWriteDeadline(t time.Time) error { return Scrub(c.sysConn.SetWriteDeadline(t)) }
+
+// SetNotSentLowat implements [LowWater].
+func (c conn) SetNotSentLowat(n int) error {
+	if _, ok := c.sysConn.(*net.TCPConn); !ok {
+		return nil
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return Scrub(err)
+	}
+	var set error
+	if err := raw.Control(func(fd uintptr) { set = setNotSentLowat(fd, n) }); err != nil {
+		return Scrub(err)
+	}
+	return set
+}

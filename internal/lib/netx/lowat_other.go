@@ -1,0 +1,5 @@
+//go:build !linux
+
+package netx
+
+func setNotSentLowat(uintptr, int) error { return nil }
