@@ -1,0 +1,94 @@
+package consensus
+
+import (
+	"fmt"
+
+	"github.com/tropea-net/tropea/internal/wire/netdoc"
+)
+
+// A parser is what the parts of one Parse share.
+type parser struct {
+	c    *Consensus
+	doc  []byte
+	s    *netdoc.Scanner
+	more bool // the scanner has an item
+
+	// What lines mean: there are some hundred different ones in thousands of entries.
+	flagBits  map[string]Flags // by flag
+	flagLines map[string]Flags // by s line
+	protos    map[string]*Protos
+	texts     map[string]string // versions and policies
+
+	signed  int // length of the signed part
+	skipped int // signatures that we do not understand
+}
+
+// Parse reads a whole consensus and computes its digests. It checks everything but the signatures.
+func Parse(doc []byte) (*Consensus, error) {
+	if len(doc) > MaxLen {
+		return nil, fmt.Errorf("consensus: %w", netdoc.ErrTooLong)
+	}
+	p := parser{
+		c: new(Consensus), doc: doc, s: netdoc.NewScanner(doc, netdoc.Options{}),
+		flagBits: map[string]Flags{}, flagLines: map[string]Flags{}, protos: map[string]*Protos{}, texts: map[string]string{},
+	}
+	if err := p.parse(); err != nil {
+		return nil, fmt.Errorf("consensus: %w", err)
+	}
+	p.c.Digests = DigestsOf(doc, p.signed)
+	return p.c, nil
+}
+
+func (p *parser) parse() error {
+	p.next()
+	if err := p.parseHeader(); err != nil {
+		return err
+	}
+	// Entries of today have some 330 bytes, those of the ns flavor more. The bound keeps memory in proportion to the text.
+	p.c.Relays = make([]RouterStatus, 0, (len(p.doc)-p.s.Offset())/320+1)
+	for p.more && p.s.Item().Is("r") {
+		if err := p.parseRelay(); err != nil {
+			return err
+		}
+	}
+	return p.parseFooter()
+}
+
+// next moves to the next item.
+func (p *parser) next() { p.more = p.s.Next() }
+
+// text returns a copy of b; equal texts share it.
+func (p *parser) text(b []byte) string {
+	s, ok := p.texts[string(b)]
+	if !ok {
+		s = string(b)
+		p.texts[s] = s
+	}
+	return s
+}
+
+// protosOf returns the meaning of a pr line; equal lines share it.
+func (p *parser) protosOf(text []byte) (*Protos, error) {
+	if v := p.protos[string(text)]; v != nil {
+		return v, nil
+	}
+	v, err := NewProtos(string(text))
+	if err == nil {
+		p.protos[v.Text] = v
+	}
+	return v, err
+}
+
+// flagsOf returns the meaning of an s line. Flags that are not in known-flags are ignored.
+func (p *parser) flagsOf(args netdoc.Args) Flags {
+	f, ok := p.flagLines[string(args)]
+	if ok {
+		return f
+	}
+	line := string(args)
+	for arg := args.Next(); arg != nil; arg = args.Next() {
+		f |= p.flagBits[string(arg)]
+	}
+	p.flagLines[line] = f
+	return f
+}
