@@ -1,0 +1,39 @@
+package relaycrypt
+
+import (
+	"crypto/aes"
+	"crypto/sha1"
+	"fmt"
+)
+
+// TorOneKeyLen is the length in bytes of the key material of a tor1 hop.
+const TorOneKeyLen = 2*sha1.Size + 2*aes.BlockSize
+
+// Keys are the key material of one hop, as a handshake gives it. Forward is the way from client to relay.
+type Keys struct {
+	kind   kind
+	Df, Db []byte // seeds of the digests, forward and backward
+	Kf, Kb []byte // keys of the ciphers
+}
+
+// ParseTor1 divides the material of a tor1 hop. The parts alias it; once the layers are made it should be wiped.
+//
+// https://spec.torproject.org/tor-spec/setting-circuit-keys.html
+func ParseTor1(material []byte) (Keys, error) {
+	if len(material) != TorOneKeyLen {
+		return Keys{}, fmt.Errorf("tor1 keys of %d bytes: %w", len(material), ErrKeyLength)
+	}
+	const d, k = sha1.Size, aes.BlockSize // an AES-128 key is as long as a block
+	return Keys{
+		kind: kindTor1,
+		Df:   material[:d:d], Db: material[d : 2*d : 2*d],
+		Kf: material[2*d : 2*d+k : 2*d+k], Kb: material[2*d+k:],
+	}, nil
+}
+
+// Forward makes the layer for cells from the client to the relay. Each layer is to be used once: two of one key would
+// encrypt two cells alike.
+func (k Keys) Forward() Layer { return newLayer(k.kind, k.Df, k.Kf) }
+
+// Backward makes the layer for cells from the relay to the client.
+func (k Keys) Backward() Layer { return newLayer(k.kind, k.Db, k.Kb) }

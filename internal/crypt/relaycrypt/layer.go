@@ -1,0 +1,92 @@
+package relaycrypt
+
+import (
+	"github.com/tropea-net/tropea/internal/wire/cell"
+	"github.com/tropea-net/tropea/internal/wire/relaymsg"
+)
+
+// kind is an algorithm of relay encryption. There is one call per cell and layer, so the choice is a switch on it and
+// not an interface.
+type kind uint8
+
+const (
+	kindTor1 kind = iota + 1 // AES-128-CTR and SHA-1
+)
+
+const badKind = "relaycrypt: layer without keys"
+
+// Layer is the state of one hop in one direction.
+type Layer struct {
+	kind   kind
+	format relaymsg.Format // of the cells that begin or end at this hop
+	tor1   tor1
+}
+
+func newLayer(k kind, seed, key []byte) Layer {
+	switch k {
+	case kindTor1:
+		return Layer{kind: k, format: relaymsg.V0, tor1: newTor1(seed, key)}
+	}
+	panic(badKind)
+}
+
+// body is the body of a RELAY or RELAY_EARLY cell. The command of the cell goes with it everywhere: newer algorithms
+// authenticate it.
+type body = [cell.BodyLen]byte
+
+// clientOriginate prepares a cell for the relay of this layer.
+func (l *Layer) clientOriginate(b *body, _ uint8) Tag {
+	switch l.kind {
+	case kindTor1:
+		return l.tor1.originate(b)
+	}
+	panic(badKind)
+}
+
+// clientForward encrypts a cell for a relay beyond this one.
+func (l *Layer) clientForward(b *body, _ uint8) {
+	switch l.kind {
+	case kindTor1:
+		l.tor1.crypt(b)
+	default:
+		panic(badKind)
+	}
+}
+
+// clientBackward decrypts a cell from this relay or one beyond it, and tells whether it is from this one. last says that
+// there is none beyond it: if it is not from this one either, the circuit is at its end, and so is this layer.
+func (l *Layer) clientBackward(b *body, _ uint8, last bool) (Tag, bool) {
+	switch l.kind {
+	case kindTor1:
+		return l.tor1.open(b, last)
+	}
+	panic(badKind)
+}
+
+// relayForward decrypts a cell from the client, and tells whether it is for us.
+func (l *Layer) relayForward(b *body, _ uint8) (Tag, bool) {
+	switch l.kind {
+	case kindTor1:
+		return l.tor1.open(b, false)
+	}
+	panic(badKind)
+}
+
+// relayOriginate prepares a cell of ours for the client.
+func (l *Layer) relayOriginate(b *body, _ uint8) Tag {
+	switch l.kind {
+	case kindTor1:
+		return l.tor1.originate(b)
+	}
+	panic(badKind)
+}
+
+// relayBackward encrypts a cell on its way to the client.
+func (l *Layer) relayBackward(b *body, _ uint8) {
+	switch l.kind {
+	case kindTor1:
+		l.tor1.crypt(b)
+	default:
+		panic(badKind)
+	}
+}
