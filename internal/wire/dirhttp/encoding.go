@@ -44,12 +44,9 @@ func (s Encodings) Has(e Encoding) bool { return s&(1<<e) != 0 }
 // With returns the set with e added.
 func (s Encodings) With(e Encoding) Encodings { return s | 1<<e }
 
-// What clients ask for. All is for requests over one hop. Anonymous is for requests over a circuit, of which the
-// encodings must not tell one client from another.
-var (
-	All       = []Encoding{LZMA, Zstd, Deflate, Gzip, Identity}
-	Anonymous = []Encoding(nil)
-)
+// All is what clients ask for over one hop. Over a circuit they send no list, since it would tell one client from another,
+// and the path's ".z" asks for Deflate.
+var All = []Encoding{LZMA, Zstd, Deflate, Gzip, Identity}
 
 // encodingsText returns the value of Accept-Encoding.
 func encodingsText(list []Encoding) string {

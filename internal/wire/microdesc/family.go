@@ -1,10 +1,11 @@
 package microdesc
 
 import (
-	"encoding/hex"
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/tropea-net/tropea/internal/wire/relayname"
 )
 
 // Member is a relay that a family line lists: by fingerprint, or by nickname, which says little.
@@ -27,32 +28,12 @@ func Members(family string) iter.Seq[Member] {
 	}
 }
 
-// parseMember parses a nickname, or a fingerprint with or without a dollar sign before it and a nickname behind it, after
-// = or ~. The latter nickname means nothing any more.
 func parseMember(s string) (m Member, ok bool) {
-	if isNickname(s) {
+	if relayname.IsNickname(s) {
 		return Member{Nickname: strings.ToLower(s)}, true
 	}
-	s = strings.TrimPrefix(s, "$")
-	const n = 2 * len(m.RSA)
-	if len(s) < n || len(s) > n && (s[n] != '=' && s[n] != '~' || !isNickname(s[n+1:])) {
-		return Member{}, false
-	}
-	if _, err := hex.Decode(m.RSA[:], []byte(s[:n])); err != nil {
-		return Member{}, false
-	}
-	return m, true
-}
-
-// isNickname reports whether s is 1 to 19 letters and digits.
-func isNickname(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return false
-		}
-	}
-	return len(s) >= 1 && len(s) <= 19
+	m.RSA, ok = relayname.ParseFingerprint(s)
+	return m, ok
 }
 
 // String returns the canonical form: "$" and the fingerprint in upper case, or the nickname.
@@ -60,7 +41,7 @@ func (m Member) String() string {
 	if m.Nickname != "" {
 		return m.Nickname
 	}
-	return "$" + strings.ToUpper(hex.EncodeToString(m.RSA[:]))
+	return relayname.FormatFingerprint(m.RSA)
 }
 
 // CanonicalFamily returns the members that a relay's descriptor lists in the form that authorities give them since

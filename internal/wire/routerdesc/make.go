@@ -7,12 +7,12 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
+	"github.com/tropea-net/tropea/internal/wire/relayname"
 	"github.com/tropea-net/tropea/internal/wire/rsakey"
 	"github.com/tropea-net/tropea/internal/wire/torcert"
 )
@@ -39,13 +39,16 @@ const familyLife = 30 * 24 * time.Hour
 // https://spec.torproject.org/dir-spec/server-descriptor-format.html
 func Make(d *Descriptor, k *Keys) ([]byte, error) {
 	m, err := newMaker(d, k)
-	if err == nil {
-		err = errors.Join(m.head(), m.keys(), m.tail())
-	}
 	if err != nil {
 		return nil, fmt.Errorf("router descriptor: %w", err)
 	}
-	return m.sign()
+	m.head()
+	for _, write := range []func() error{m.keys, m.tail, m.sign} {
+		if err := write(); err != nil {
+			return nil, fmt.Errorf("router descriptor: %w", err)
+		}
+	}
+	return m.Bytes()
 }
 
 type maker struct {
@@ -64,18 +67,22 @@ func newMaker(d *Descriptor, k *Keys) (*maker, error) {
 	if pub, ok := k.Signing.Public().(ed25519.PublicKey); !ok || c.Key != [32]byte(pub) {
 		return nil, fmt.Errorf("certificate of the signing key: %w", ErrMismatch)
 	}
-	if !isNickname([]byte(d.Nickname)) {
+	for _, key := range []*rsa.PrivateKey{k.Identity, k.Onion} {
+		if key != nil && key.N.BitLen() != rsakey.RelayBits {
+			return nil, fmt.Errorf("%d bits: %w", key.N.BitLen(), rsakey.ErrSize)
+		}
+	}
+	if !relayname.IsNickname(d.Nickname) {
 		return nil, ErrNickname
 	}
 	if !d.OR.Addr().Is4() || d.OR.Addr().IsUnspecified() || d.OR.Port() == 0 {
 		return nil, fmt.Errorf("%v: %w", d.OR, ErrAddress)
 	}
-	rsa := rsakey.Fingerprint(&k.Identity.PublicKey)
-	return &maker{netdoc.NewEncoder(nil), d, k, rsa, *c.SignedWith}, nil
+	return &maker{netdoc.NewEncoder(nil), d, k, rsakey.Fingerprint(&k.Identity.PublicKey), *c.SignedWith}, nil
 }
 
 // head writes the items up to the digest of the extra-info document.
-func (m *maker) head() error {
+func (m *maker) head() {
 	d := m.d
 	m.Item(kwRouter, d.Nickname, d.OR.Addr().String()).Uint(uint64(d.OR.Port())).Uint(0).Uint(uint64(d.DirPort))
 	m.Item("identity-ed25519").Object(tagEdCert, m.k.SigningCert.Bytes())
@@ -100,7 +107,6 @@ func (m *maker) head() error {
 		}
 	}
 	m.flag(d.CachesExtraInfo, "caches-extra-info")
-	return nil
 }
 
 func (m *maker) flag(present bool, keyword string) {
@@ -189,25 +195,25 @@ func (m *maker) familyCert(key crypto.Signer) ([]byte, error) {
 }
 
 // sign ends the descriptor.
-func (m *maker) sign() ([]byte, error) {
+func (m *maker) sign() error {
 	text, err := m.Bytes()
 	if err != nil {
-		return nil, fmt.Errorf("router descriptor: %w", err)
+		return err
 	}
-	digest := edDigest(append(text, kwEdSig+" "...))
-	sig, err := m.k.Signing.Sign(nil, digest[:], crypto.Hash(0))
+	edSigned := edDigest(append(text, kwEdSig+" "...))
+	sig, err := m.k.Signing.Sign(nil, edSigned[:], crypto.Hash(0))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", kwEdSig, err)
+		return fmt.Errorf("%s: %w", kwEdSig, err)
 	}
 	m.Item(kwEdSig).Base64(sig)
 	m.Item(kwRSASig)
 	if text, err = m.Bytes(); err != nil {
-		return nil, fmt.Errorf("router descriptor: %w", err)
+		return err
 	}
-	rsaDigest := sha1.Sum(text)
-	if sig, err = rsakey.SignRaw(m.k.Identity, rsaDigest[:]); err != nil {
-		return nil, fmt.Errorf("%s: %w", kwRSASig, err)
+	digest := sha1.Sum(text)
+	if sig, err = rsakey.SignRaw(m.k.Identity, digest[:]); err != nil {
+		return fmt.Errorf("%s: %w", kwRSASig, err)
 	}
 	m.Object(tagRSASign, sig)
-	return m.Bytes()
+	return nil
 }

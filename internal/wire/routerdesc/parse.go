@@ -3,11 +3,13 @@ package routerdesc
 import (
 	"crypto/sha1"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 
 	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
+	"github.com/tropea-net/tropea/internal/wire/relayname"
 	"github.com/tropea-net/tropea/internal/wire/rsakey"
 	"github.com/tropea-net/tropea/internal/wire/torcert"
 )
@@ -133,7 +135,8 @@ func (p *parser) item(rule int, it *netdoc.Item) (err error) {
 		d.Family, err = parseFamily(it.Args)
 	case itemHibernating:
 		args := it.Args
-		d.Hibernating = string(args.Next()) != "0"
+		n, numErr := netdoc.ParseUint(args.Next(), math.MaxInt64)
+		d.Hibernating = numErr == nil && n != 0 // as C tor reads it
 	case itemHSDir:
 		d.HSDir = true
 	case itemFamilyCert:
@@ -178,7 +181,7 @@ func (p *parser) router(it *netdoc.Item) error {
 	}
 	args := it.Args
 	nickname := args.Next()
-	if !isNickname(nickname) {
+	if !relayname.IsNickname(nickname) {
 		return ErrNickname
 	}
 	p.d.Nickname = string(nickname)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
+	"github.com/tropea-net/tropea/internal/wire/relayname"
 	"github.com/tropea-net/tropea/internal/wire/torcert"
 )
 
@@ -18,16 +19,6 @@ func parseCert(it *netdoc.Item, tag string) (*torcert.Cert, error) {
 		return nil, err
 	}
 	return torcert.Parse(b)
-}
-
-// isNickname reports whether s is 1 to 19 letters and digits.
-func isNickname(s []byte) bool {
-	for _, c := range s {
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return false
-		}
-	}
-	return len(s) >= 1 && len(s) <= 19
 }
 
 // parseFingerprint reads hexadecimal digits in groups of four.
@@ -83,22 +74,21 @@ func (p *parser) overload(args netdoc.Args) {
 
 // parseFamily reads nicknames, and fingerprints behind dollar signs. One that is malformed spoils the descriptor.
 func parseFamily(args netdoc.Args) (members []string, err error) {
-	for m := args.Next(); m != nil; m = args.Next() {
+	for arg := args.Next(); arg != nil; arg = args.Next() {
+		m := string(arg)
 		if !isMember(m) {
 			return nil, fmt.Errorf("%.64q: %w", m, ErrNickname)
 		}
-		members = append(members, string(m))
+		members = append(members, m)
 	}
 	return members, nil
 }
 
 // isMember reports whether s is a nickname, or a dollar sign and a fingerprint, perhaps with = or ~ and a nickname.
-func isMember(s []byte) bool {
+func isMember(s string) bool {
 	if s[0] != '$' {
-		return isNickname(s)
+		return relayname.IsNickname(s)
 	}
-	const n = 1 + 40
-	var id [20]byte
-	return len(s) >= n && netdoc.ParseHex(id[:], s[1:n]) == nil &&
-		(len(s) == n || (s[n] == '=' || s[n] == '~') && isNickname(s[n+1:]))
+	_, ok := relayname.ParseFingerprint(s)
+	return ok
 }

@@ -59,7 +59,7 @@ func Parse(data []byte) (*Document, error) {
 		if i+1 < len(lines) {
 			until = lines[i+1].Num
 		}
-		e := entry{key: l.Key, value: l.Value, text: take(until)}
+		e := entry{key: opPrefix[l.Op] + l.Key, value: l.Value, text: take(until)}
 		if continued(e.text) {
 			e.text = "" // what follows it might be taken for a part of it
 		}
@@ -70,6 +70,9 @@ func Parse(data []byte) (*Document, error) {
 	}
 	return d, nil
 }
+
+// opPrefix undoes what torrc makes of the first character of a key: in a state file it means nothing.
+var opPrefix = map[torrc.Op]string{torrc.Append: "+", torrc.Clear: "/"}
 
 // continued reports whether some line of text ends in a backslash.
 func continued(text string) bool {

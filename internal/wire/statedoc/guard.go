@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tropea-net/tropea/internal/wire/relayname"
 )
 
 // Guard is the value of a line "Guard": a relay or bridge in a sample of guards.
@@ -56,17 +58,20 @@ const maxPathBias = 1e9
 const guardTime = "2006-01-02T15:04:05"
 
 // ParseGuard parses the value of a Guard line: fields "name=value" in any order. Only the sample and the fingerprint
-// must be there and valid; another field that is malformed counts as missing, as in C tor.
+// must be there and valid; another field that is malformed counts as missing, as in C tor. Of fields with the same name
+// the first counts.
 func ParseGuard(line string) (*Guard, error) {
 	values := map[string]string{}
 	g := &Guard{SampledIdx: -1, ConfirmedIdx: -1}
 	for field := range strings.FieldsSeq(line) {
 		name, value, ok := strings.Cut(field, "=")
-		if _, twice := values[name]; !ok || twice || !guardFields[name] {
+		_, twice := values[name]
+		switch {
+		case !ok || !guardFields[name]:
 			g.Extra = append(g.Extra, field)
-			continue
+		case !twice:
+			values[name] = value
 		}
-		values[name] = value
 	}
 	g.Selection = values["in"]
 	if g.Selection == "" {
@@ -83,7 +88,7 @@ func ParseGuard(line string) (*Guard, error) {
 	if addr, err := netip.ParseAddrPort(values["bridge_addr"]); err == nil && addr.Addr().Zone() == "" {
 		g.Bridge = addr
 	}
-	if isNickname(values["nickname"]) {
+	if relayname.IsNickname(values["nickname"]) {
 		g.Nickname = values["nickname"]
 	}
 	g.SampledOn = parseTime(guardTime, values["sampled_on"])
@@ -129,17 +134,6 @@ func parseIndex(s string) int {
 	return int(n)
 }
 
-// isNickname reports whether s is 1 to 19 letters and digits.
-func isNickname(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return false
-		}
-	}
-	return len(s) >= 1 && len(s) <= 19
-}
-
 // Encode returns the value of a Guard line, with the fields in C tor's order (entry_guard_encode_for_state).
 // Text that cannot stand in a field is an error.
 func (g *Guard) Encode() (string, error) {
@@ -150,7 +144,7 @@ func (g *Guard) Encode() (string, error) {
 		}
 	}
 	add(g.Bridge.IsValid(), "bridge_addr", g.Bridge.String())
-	add(isNickname(g.Nickname), "nickname", g.Nickname)
+	add(relayname.IsNickname(g.Nickname), "nickname", g.Nickname)
 	add(!g.SampledOn.IsZero(), "sampled_on", g.SampledOn.UTC().Format(guardTime))
 	add(g.SampledIdx >= 0, "sampled_idx", strconv.Itoa(g.SampledIdx))
 	add(g.SampledBy != "", "sampled_by", g.SampledBy)

@@ -46,6 +46,7 @@ func TestRoundTrip(t *testing.T) {
 		"no final newline": "Dormant 0\nTotalBuildTimes 10",
 		"other line ends":  "Dormant 0\r\n\r\nTotalBuildTimes 10\r\n",
 		"comments between": "\n#a\nDormant 0\n# c\n\nTotalBuildTimes 10\n\n#end",
+		"odd keys":         "+Dormant 0\n/Dormant 0\n",
 		"space and case":   "  dormant\t0  # yes\n",
 	} {
 		d := mustParse(t, text)
@@ -192,7 +193,7 @@ func TestGuardDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Guard{Selection: "default", RSA: g.RSA, SampledIdx: -1, ConfirmedIdx: -1, Extra: []string{"in=bridges"}}
+	want := &Guard{Selection: "default", RSA: g.RSA, SampledIdx: -1, ConfirmedIdx: -1}
 	if diff := cmp.Diff(want, g, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Error(diff)
 	}

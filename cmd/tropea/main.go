@@ -1,0 +1,55 @@
+// Command tropea is Tor in one binary: by itself a SOCKS proxy on 127.0.0.1:9050, with a torrc whatever that asks for, and
+// with a verb a tool for people who run or test Tor networks.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tropea-net/tropea/internal/kit/testnet"
+)
+
+// verbs are what tropea does besides being a tor. A first argument that is none of them is a torrc option or a flag.
+var verbs = map[string]func(ctx context.Context, args []string, stdout, stderr io.Writer) int{
+	"testnet": testnet.Main,
+}
+
+func main() {
+	os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the program. The name under which it was called counts: as tor it takes no verbs.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	name := strings.TrimSuffix(filepath.Base(args[0]), ".exe")
+	args = args[1:]
+	if name != "tor" && len(args) > 0 {
+		if verb, ok := verbs[args[0]]; ok {
+			return verb(ctx, args[1:], stdout, stderr)
+		}
+	}
+	return tor(ctx, args, stdin, stdout, stderr)
+}
+
+const usage = `Usage: %s [-f torrc] [Option value]...
+       %s testnet [--fetch] [--help]
+
+Without arguments this is a SOCKS proxy into the Tor network, on 127.0.0.1:9050.
+
+  -f FILE, --torrc-file FILE      read this configuration; "-" is standard input
+  --defaults-torrc FILE           read this one before it
+  --ignore-missing-torrc          go on without the file of -f if it is not there
+  --verify-config                 check the configuration and exit
+  --dump-config short|full        print the configuration and exit
+  --list-torrc-options            print the names of all options
+  --list-deprecated-options, --list-modules, --hash-password PASSWORD, --version
+  --hush, --quiet                 log warnings only, or nothing, to standard output
+  --Option value, Option value    set an option of the torrc; +Option adds, /Option clears
+
+  testnet                         bring up a private Tor network on this machine
+`
+
+func printUsage(w io.Writer, name string) { fmt.Fprintf(w, usage, name, name) }

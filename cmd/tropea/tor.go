@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+
+	"github.com/tropea-net/tropea/internal/app/client"
+	"github.com/tropea-net/tropea/internal/app/config"
+	"github.com/tropea-net/tropea/internal/app/daemon"
+	"github.com/tropea-net/tropea/internal/app/logfmt"
+	"github.com/tropea-net/tropea/internal/lib/safelog"
+)
+
+// versionText is what programs parse: the C tor whose behaviour we have, and our own name and version in brackets.
+const versionText = client.CompatVersion + " (tropea-" + client.Version + ")"
+
+// tor runs the program as C tor's command line has it. It returns 0 after a clean end, and 1 after any failure.
+func tor(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	cmd, err := config.ParseCommandLine(args)
+	out := logfmt.New(stdout, stderr, cmd.Quiet)
+	defer out.Close()
+	log := slog.New(out.Handler())
+	if err != nil {
+		return fail(log, err)
+	}
+	if code, done := inform(cmd, stdout); done {
+		return code
+	}
+	host := config.System()
+	host.Stdin = stdin
+	cfg, err := config.Load(cmd, host)
+	for _, m := range cfg.Messages {
+		log.Log(ctx, m.Level, m.Text)
+	}
+	if err != nil {
+		return fail(log, err)
+	}
+	switch cmd.Command {
+	case config.VerifyConfig:
+		fmt.Fprintln(stdout, "Configuration was valid")
+		return 0
+	case config.DumpConfig:
+		stdout.Write(cfg.Dump(cmd.Arg == "full"))
+		return 0
+	}
+	log.Log(ctx, safelog.LevelNotice, "Tor "+versionText+" running on "+runtime.GOOS+" with "+runtime.Version()+".")
+	log.Log(ctx, safelog.LevelNotice, "Tropea is not made by the Tor Project and has not been audited. Tor can't help you if you use it wrong!")
+	if err := becomeDaemon(cfg); err != nil {
+		if errors.Is(err, errParent) {
+			return 0
+		}
+		return fail(log, err)
+	}
+	opt := cfg.Client.Log
+	opt.Quiet, opt.Program = cmd.Quiet, "Tor "+versionText
+	cfg.Client.Log = opt
+	if err := out.Configure(opt); err != nil {
+		return fail(log, err)
+	}
+	if err := becomeUser(cfg.Client.Process.User); err != nil {
+		return fail(log, err)
+	}
+	d, err := daemon.New(cfg, out)
+	if err != nil {
+		return fail(log, err)
+	}
+	defer d.Close()
+	if err := serve(ctx, d, cmd, host, out); err != nil {
+		return fail(log, err)
+	}
+	return 0
+}
+
+// fail logs why the program ends, in the way of C tor.
+func fail(log *slog.Logger, err error) int {
+	log.Warn(safelog.RevealText(err))
+	log.Error("Reading config failed--see warnings above.")
+	return 1
+}
+
+// inform does what needs no configuration.
+func inform(cmd config.CommandLine, stdout io.Writer) (code int, done bool) {
+	switch cmd.Command {
+	case config.Version:
+		fmt.Fprintf(stdout, "Tor version %s.\nThis is Tropea %s, an independent implementation of Tor in Go.\n", versionText, client.Version)
+	case config.Help:
+		printUsage(stdout, "tropea")
+	case config.ListOptions:
+		for o := range config.Options() {
+			fmt.Fprintln(stdout, o.Name)
+		}
+	case config.ListDeprecated:
+		for _, name := range config.Deprecated {
+			fmt.Fprintln(stdout, name)
+		}
+	case config.ListModules:
+		for _, module := range []string{"relay", "dirauth", "dircache", "pow"} {
+			fmt.Fprintf(stdout, "%s: no\n", module)
+		}
+	case config.LibraryVersions:
+		fmt.Fprintf(stdout, "Go version: %s\n", runtime.Version())
+	case config.HashPassword:
+		var salt [8]byte
+		rand.Read(salt[:])
+		fmt.Fprintln(stdout, config.HashControlPassword(cmd.Arg, salt))
+	default:
+		return 0, false
+	}
+	return 0, true
+}

@@ -1,0 +1,195 @@
+package client
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/client/attach"
+	"github.com/tropea-net/tropea/internal/client/bootstrap"
+	"github.com/tropea-net/tropea/internal/client/circmgr"
+	"github.com/tropea-net/tropea/internal/client/dirclient"
+	"github.com/tropea-net/tropea/internal/client/dirsync"
+	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/lib/env"
+	"github.com/tropea-net/tropea/internal/lib/event"
+	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/netstate/pathsel"
+	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
+)
+
+// Version is the version of this program.
+const Version = "0.1.0"
+
+// CompatVersion is what programs that parse a version of tor are told: that of the C tor whose behaviour this one has.
+const CompatVersion = "0.4.9.11"
+
+// Config is what a client needs. The zero value of everything but Env works, on the public network.
+type Config struct {
+	Env   env.Env
+	Cache statefile.Store // directory documents; Env.State if nil
+
+	Authorities []trusteddirs.Authority // with Fallbacks: the public ones if both are empty
+	Fallbacks   []trusteddirs.Fallback
+	Select      pathsel.Config
+	NoGuards    bool // choose first hops anew each time (UseEntryGuards 0)
+	MinPaths    float64
+	Schedule    dirsync.Schedule
+	Padding     Padding
+
+	MaxDirtiness   time.Duration
+	BuildTimeout   time.Duration
+	MaxPending     int
+	LongLived      []uint16
+	NoPrediction   bool
+	AvailableTime  time.Duration
+	StreamTimeout  time.Duration
+	AllowInternal  bool // internal addresses may be asked for and answered
+	AllowOddNames  bool
+	Security       link.Security // TLS if nil; simulated networks bring their own
+	ConnectTimeout time.Duration
+}
+
+// Padding says whether links are padded.
+type Padding uint8
+
+// The kinds of padding.
+const (
+	PadFull Padding = iota
+	PadReduced
+	PadNone
+)
+
+// A Client is a running client. Its methods are safe for concurrent use.
+type Client struct {
+	cfg      Config
+	bus      event.Bus
+	progress *event.Sub
+	links    *link.Registry
+	circuits *circmgr.Manager
+	dirs     *dirsync.Sync
+	streams  *attach.Attacher
+	guards   *guards
+	state    *state
+}
+
+// New puts a client together; Run makes it work. The state file is read here.
+func New(cfg Config) (*Client, error) {
+	if cfg.Cache == nil {
+		cfg.Cache = cfg.Env.State
+	}
+	if len(cfg.Authorities) == 0 && len(cfg.Fallbacks) == 0 {
+		cfg.Authorities, cfg.Fallbacks = trusteddirs.Default()
+	}
+	c := &Client{cfg: cfg}
+	var err error
+	if c.state, err = openState(cfg.Env); err != nil {
+		return nil, err
+	}
+	sel := pathsel.New(cfg.Select)
+	c.guards = newGuards(cfg, sel, c.state, newRand())
+	c.progress = bootstrap.Subscribe(&c.bus)
+	c.links = link.NewRegistry(link.Config{
+		Env:        cfg.Env,
+		Security:   cfg.Security,
+		NewHandler: func(l *link.Link) link.Handler { return circuit.NewTable(l, cfg.Env.Log) },
+		Events:     &c.bus,
+		Timeout:    cfg.ConnectTimeout,
+		Padding:    cfg.Padding.policy(nil),
+	})
+	requests := dirclient.Client{Now: cfg.Env.Now}
+	cacheEnv := cfg.Env
+	cacheEnv.State = cfg.Cache
+	c.dirs = dirsync.New(dirsync.Config{
+		Env: cacheEnv, Get: &requests,
+		Authorities: cfg.Authorities, Fallbacks: cfg.Fallbacks,
+		Caches: c.guards.caches, PathFraction: sel.PathFraction, Rand: newRand(), Events: &c.bus,
+		Schedule: cfg.Schedule, MinPaths: cfg.MinPaths,
+	})
+	c.circuits = circmgr.New(circmgr.Config{
+		Env: cfg.Env, Links: c.links, Dir: c.dirs, Guards: c.guards, Select: sel, Rand: newRand(), Events: &c.bus,
+		MaxDirtiness: cfg.MaxDirtiness, BuildTimeout: cfg.BuildTimeout, MaxPending: cfg.MaxPending,
+		LongLived: cfg.LongLived, NoPrediction: cfg.NoPrediction, AvailableTime: cfg.AvailableTime,
+	})
+	requests.Tunnels = c.circuits
+	c.streams = attach.New(attach.Config{
+		Circuits: c.circuits, Log: cfg.Env.Log,
+		RejectInternal: !cfg.AllowInternal, OddNames: cfg.AllowOddNames, StreamTimeout: cfg.StreamTimeout,
+	})
+	return c, nil
+}
+
+// newRand returns a generator for choices, seeded as well as keys are.
+func newRand() *rand.Rand {
+	var seed [32]byte
+	crand.Read(seed[:])
+	return rand.New(rand.NewChaCha8(seed))
+}
+
+// Streams returns what opens streams.
+func (c *Client) Streams() *attach.Attacher { return c.streams }
+
+// Events returns the bus on which the parts tell what happens: link.Event, dirsync.Event, circmgr.Event,
+// bootstrap.Status, bootstrap.Problem and bootstrap.Skew values.
+func (c *Client) Events() *event.Bus { return &c.bus }
+
+// Nudge makes downloads that wait after a failure try again at once.
+func (c *Client) Nudge() {
+	if c.dirs.View() == nil {
+		c.dirs.Nudge()
+	}
+}
+
+// NewIdentity keeps streams to come apart from those so far.
+func (c *Client) NewIdentity() { c.circuits.NewIdentity() }
+
+// Run works until ctx ends or something fails that no retry can mend. It returns when all that it has started has
+// ended.
+func (c *Client) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	log := c.cfg.Env.Log
+	var wg sync.WaitGroup
+	parts := map[string]func() error{
+		"directory": func() error { return c.dirs.Run(ctx) },
+		"circuits":  func() error { return c.circuits.Run(ctx) },
+		"bootstrap": func() error { bootstrap.Run(ctx, &c.bus, c.progress, log); return context.Cause(ctx) },
+		"padding":   func() error { c.followPadding(ctx); return context.Cause(ctx) },
+		"state":     func() error { c.state.run(ctx); return context.Cause(ctx) },
+	}
+	for name, run := range parts {
+		safego.Go(&wg, log, name, func() {
+			err := errPart
+			safego.Run(log, name, func() { err = run() })
+			cancel(err) // the first one to end tells why; all of them end then
+		})
+	}
+	wg.Wait()
+	c.links.Close()
+	c.bus.Close()
+	c.state.save()
+	return context.Cause(ctx)
+}
+
+var errPart = errors.New("a part of the client panicked")
+
+// followPadding keeps the links' padding as the consensus wants it.
+func (c *Client) followPadding(ctx context.Context) {
+	for {
+		changed := c.dirs.Changed()
+		if v := c.dirs.View(); v != nil {
+			c.links.SetPadding(c.cfg.Padding.policy(v))
+			c.guards.update(v)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}

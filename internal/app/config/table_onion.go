@@ -1,0 +1,28 @@
+package config
+
+// onionServiceOptions are about onion services, as a host and as a client.
+var onionServiceOptions = []Option{
+	{Name: "HiddenServiceDir", Kind: Lines, Group: "HiddenServiceOptions", Effect: Refused, Help: "an onion service: where its keys and name live"},
+	{Name: "HiddenServiceDirGroupReadable", Kind: Lines, Group: "HiddenServiceOptions", Help: "let the group read HiddenServiceDir"},
+	{Name: "HiddenServicePort", Kind: Lines, Group: "HiddenServiceOptions", Effect: Refused, Help: "port of the service and where it leads"},
+	{Name: "HiddenServiceVersion", Kind: Lines, Group: "HiddenServiceOptions", Help: "version of the service: 3"},
+	{Name: "HiddenServiceAllowUnknownPorts", Kind: Lines, Group: "HiddenServiceOptions", Help: "ignore requests for unknown ports instead of closing"},
+	{Name: "HiddenServiceMaxStreams", Kind: Lines, Group: "HiddenServiceOptions", Help: "streams on one circuit"},
+	{Name: "HiddenServiceMaxStreamsCloseCircuit", Kind: Lines, Group: "HiddenServiceOptions", Help: "close a circuit with too many streams"},
+	{Name: "HiddenServiceNumIntroductionPoints", Kind: Lines, Group: "HiddenServiceOptions", Help: "introduction points"},
+	{Name: "HiddenServiceExportCircuitID", Kind: Lines, Group: "HiddenServiceOptions", Help: "tell the application which circuit a stream is on"},
+	{Name: "HiddenServiceEnableIntroDoSDefense", Kind: Lines, Group: "HiddenServiceOptions", Help: "ask introduction points to limit requests"},
+	{Name: "HiddenServiceEnableIntroDoSRatePerSec", Kind: Lines, Group: "HiddenServiceOptions", Help: "requests a second at an introduction point"},
+	{Name: "HiddenServiceEnableIntroDoSBurstPerSec", Kind: Lines, Group: "HiddenServiceOptions", Help: "requests at once at an introduction point"},
+	{Name: "HiddenServiceOnionBalanceInstance", Kind: Lines, Group: "HiddenServiceOptions", Help: "be a part of an onionbalance service"},
+	{Name: "HiddenServicePoWDefensesEnabled", Kind: Lines, Group: "HiddenServiceOptions", Help: "ask for proof of work under load"},
+	{Name: "HiddenServicePoWQueueRate", Kind: Lines, Group: "HiddenServiceOptions", Help: "requests a second served from the queue"},
+	{Name: "HiddenServicePoWQueueBurst", Kind: Lines, Group: "HiddenServiceOptions", Help: "requests at once served from the queue"},
+	{Name: "HiddenServiceSingleHopMode", Kind: Bool, Default: "0", Flags: Restart, Effect: Refused, Help: "reach onion services' clients in one hop"},
+	{Name: "HiddenServiceNonAnonymousMode", Kind: Bool, Default: "0", Flags: Restart, Effect: Refused, Help: "give up the anonymity of onion services"},
+	{Name: "PublishHidServDescriptors", Kind: Bool, Default: "1", Help: "publish descriptors of onion services"},
+	{Name: "ClientOnionAuthDir", Kind: Filename, Help: "keys for onion services that want them"},
+	{Name: "HSLayer2Nodes", Kind: NodeSet, Help: "relays for the second hop to onion services"},
+	{Name: "HSLayer3Nodes", Kind: NodeSet, Help: "relays for the third hop to onion services"},
+	{Name: "VanguardsLiteEnabled", Kind: AutoBool, Default: "auto", Help: "keep the second hop to onion services for a while"},
+}

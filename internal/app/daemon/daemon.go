@@ -1,0 +1,237 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/app/client"
+	"github.com/tropea-net/tropea/internal/app/config"
+	"github.com/tropea-net/tropea/internal/app/logfmt"
+	"github.com/tropea-net/tropea/internal/lib/env"
+	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/lib/safelog"
+	"github.com/tropea-net/tropea/internal/lib/statefile"
+)
+
+// A Daemon is a node made from a torrc.
+type Daemon struct {
+	cfg *config.Config
+	out *logfmt.Output
+	log *slog.Logger
+
+	data, cache *statefile.Dir
+	unlock      func()
+
+	reloads chan reload
+	ready   chan struct{} // closed when all ports are open
+	ports   ports
+}
+
+type reload struct {
+	cfg  *config.Config
+	done chan error
+}
+
+// lockFile is held while a process uses a data directory.
+const lockFile = "lock"
+
+// New opens the data directory that cfg names, and locks it. Close must be called in the end.
+func New(cfg *config.Config, out *logfmt.Output) (*Daemon, error) {
+	d := &Daemon{cfg: cfg, out: out, log: slog.New(out.Handler()), reloads: make(chan reload), ready: make(chan struct{}), unlock: func() {}}
+	p := cfg.Client.Process
+	var err error
+	if d.data, err = statefile.Open(d.log, p.DataDirectory, statefile.Options{}); err != nil {
+		return nil, fmt.Errorf("couldn't create private data directory: %w", err)
+	}
+	if d.unlock, err = d.lock(p.DataDirectory); err != nil {
+		d.data.Close()
+		return nil, err
+	}
+	d.cache = d.data
+	if p.CacheDirectory != p.DataDirectory {
+		if d.cache, err = statefile.Open(d.log, p.CacheDirectory, statefile.Options{}); err != nil {
+			d.unlock()
+			d.data.Close()
+			return nil, fmt.Errorf("couldn't create private cache directory: %w", err)
+		}
+	}
+	if err := d.writePid(); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// lockPatience is how long to wait for another process to let go of the data directory: it may be about to end.
+const lockPatience = 5 * time.Second
+
+func (d *Daemon) lock(path string) (unlock func(), err error) {
+	unlock, err = d.data.Lock(lockFile)
+	if !errors.Is(err, statefile.ErrLocked) {
+		return unlock, err
+	}
+	d.log.Warn(fmt.Sprintf("It looks like another Tor process is running with the same data directory. Waiting %d seconds to see if it goes away.", int(lockPatience.Seconds())))
+	time.Sleep(lockPatience)
+	if unlock, err = d.data.Lock(lockFile); err != nil {
+		return nil, fmt.Errorf("no, it's still there, exiting: %w (%s)", err, path)
+	}
+	return unlock, nil
+}
+
+func (d *Daemon) writePid() error {
+	path := d.cfg.Client.Process.PidFile
+	if path == "" {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		return fmt.Errorf("cannot write the PidFile: %w", err)
+	}
+	return nil
+}
+
+// Close lets go of the data directory.
+func (d *Daemon) Close() {
+	if path := d.cfg.Client.Process.PidFile; path != "" {
+		os.Remove(path)
+	}
+	d.unlock()
+	if d.cache != d.data {
+		d.cache.Close()
+	}
+	d.data.Close()
+}
+
+// Reload takes over another configuration, as after SIGHUP. An error means that the old one no longer holds and the
+// daemon is to end.
+func (d *Daemon) Reload(ctx context.Context, cfg *config.Config) error {
+	r := reload{cfg, make(chan error, 1)}
+	select {
+	case d.reloads <- r:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Ready is closed when the daemon has opened its ports.
+func (d *Daemon) Ready() <-chan struct{} { return d.ready }
+
+// Run opens the doors and serves until ctx ends or the client fails. Its error is nil when ctx ended.
+func (d *Daemon) Run(ctx context.Context) error {
+	defer d.ports.close()
+	if err := d.openPorts(ctx); err != nil {
+		return err
+	}
+	inner, err := d.startClient(ctx)
+	if err != nil {
+		return err
+	}
+	close(d.ready)
+	for {
+		select {
+		case err := <-inner.ended:
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		case r := <-d.reloads:
+			inner, err = d.apply(ctx, r.cfg, inner)
+			r.done <- err
+			if err != nil {
+				inner.stop()
+				return err
+			}
+		}
+	}
+}
+
+// running is a client at work.
+type running struct {
+	*client.Client
+	cancel context.CancelFunc
+	ended  chan error // gets why it ended, once
+}
+
+// stop ends the client and waits for it.
+func (r *running) stop() {
+	r.cancel()
+	if err := <-r.ended; err != nil {
+		r.ended <- err
+	}
+}
+
+// startClient runs a client, or with DisableNetwork nothing.
+func (d *Daemon) startClient(ctx context.Context) (*running, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &running{cancel: cancel, ended: make(chan error, 1)}
+	if d.cfg.Client.Process.DisableNetwork {
+		d.log.Info("DisableNetwork is set. Tor will not make or accept non-control network connections. Shutting down all existing connections.")
+		context.AfterFunc(ctx, func() { r.ended <- context.Cause(ctx) })
+		return r, nil
+	}
+	c, err := client.New(clientConfig(d.cfg.Client, env.Env{Net: netx.OS{}, Now: time.Now, Log: d.log, State: d.data}, d.cache))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	r.Client = c
+	d.ports.connect(c, d.cfg.Client.Streams)
+	go func() { r.ended <- c.Run(ctx) }()
+	return r, nil
+}
+
+// apply takes over a new configuration. What concerns doors and log alone changes in place; anything else makes a new
+// client, and the streams of the old one end.
+func (d *Daemon) apply(ctx context.Context, cfg *config.Config, old *running) (*running, error) {
+	was, now := d.cfg.Client, cfg.Client
+	if was.Process.DataDirectory != now.Process.DataDirectory || was.Process.CacheDirectory != now.Process.CacheDirectory {
+		return old, errors.New("while Tor is running, changing DataDirectory or CacheDirectory is not allowed")
+	}
+	if was.Process.PidFile != now.Process.PidFile {
+		return old, errors.New("while Tor is running, changing PidFile is not allowed")
+	}
+	if err := d.out.Configure(now.Log); err != nil {
+		return old, err
+	}
+	d.cfg = cfg
+	if err := d.openPorts(ctx); err != nil {
+		return old, err
+	}
+	if sameClient(was, now) {
+		return old, nil
+	}
+	d.log.Log(ctx, safelog.LevelNotice, "The configuration of the client has changed. Its circuits and streams are closed, and it starts again.")
+	old.stop()
+	return d.startClient(ctx)
+}
+
+// sameClient tells whether two configurations make the same client.
+func sameClient(a, b config.Client) bool {
+	a.Log, b.Log = logfmt.Options{}, logfmt.Options{}
+	a.SocksPorts, b.SocksPorts = nil, nil
+	return reflect.DeepEqual(a, b)
+}
+
+// Owner returns the ID of the process that started this one and with which it is to end, as the configuration has it.
+func (d *Daemon) Owner() string { return d.cfg.Values.String("__OwningControllerProcess") }
+
+// LogStatus writes a few figures to the log.
+func (d *Daemon) LogStatus() {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	d.log.Log(context.Background(), safelog.LevelNotice, "Statistics", "heap-bytes", m.HeapAlloc, "goroutines", runtime.NumGoroutine(),
+		"contained-panics", safego.Panics())
+}

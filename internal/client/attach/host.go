@@ -1,0 +1,67 @@
+package attach
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/tropea-net/tropea/internal/lib/safelog"
+)
+
+const maxHost = 253 // octets of a DNS name in text form
+
+// parseHost checks the host of a request: a name, or an address in text form. The address is not valid for a name.
+func (a *Attacher) parseHost(host string) (name string, addr netip.Addr, err error) {
+	bad := func() (string, netip.Addr, error) {
+		return "", netip.Addr{}, fmt.Errorf("%w: %v", ErrBadHost, safelog.Of(host))
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if ip, err := netip.ParseAddr(host); err == nil {
+		ip = ip.Unmap()
+		if ip.Zone() != "" {
+			return bad()
+		}
+		if a.cfg.RejectInternal && internal(ip) {
+			return "", ip, ErrInternal
+		}
+		return host, ip, nil
+	}
+	switch {
+	case host == "" || len(host) > maxHost:
+		return bad()
+	case host == "onion" || strings.HasSuffix(host, ".onion"):
+		return "", addr, ErrOnion
+	case strings.HasSuffix(host, ".exit"):
+		return "", addr, ErrExitName
+	case a.cfg.RejectInternal && (host == "localhost" || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".local")):
+		return "", addr, ErrInternal
+	case !a.cfg.OddNames && !validName(host):
+		return bad()
+	}
+	return host, addr, nil
+}
+
+// validName tells whether a name holds only letters, digits, '-', '_' and single dots, and no label starts with '-'.
+// Anything else may exploit whatever resolves it, and is mostly a mistake.
+func validName(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' {
+			return false
+		}
+		for i := range len(label) {
+			c := label[i]
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
+
+// internal tells whether an address means something on the exit's own network only.
+func internal(ip netip.Addr) bool {
+	return ip.IsLoopback() || ip.IsPrivate() || ip.IsUnspecified() || ip.IsLinkLocalUnicast() ||
+		ip.IsMulticast() || carrierNAT.Contains(ip) || ip.Is4() && ip.As4()[0] == 0
+}

@@ -1,0 +1,151 @@
+package circmgr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/lib/safelog"
+	"github.com/tropea-net/tropea/internal/netstate/netdir"
+	"github.com/tropea-net/tropea/internal/netstate/pathsel"
+	"github.com/tropea-net/tropea/internal/wire/protover"
+)
+
+// ErrBuildTimeout is why a build that took too long was given up.
+var ErrBuildTimeout = errors.New("circuit build timed out")
+
+// launch chooses a path for need and starts to build it. It returns nil if there is no path.
+func (m *Manager) launch(v *netdir.View, need pathsel.Need, now time.Time) *entry {
+	path, err := m.choosePath(v, need)
+	if err != nil {
+		if m.lastErr == nil || m.lastErr.Error() != err.Error() {
+			m.log.Log(context.Background(), safelog.LevelNotice, "no path through the network", "err", err)
+		}
+		m.lastErr = err
+		m.backoff.failed(now)
+		return nil
+	}
+	m.lastCirc++
+	e := &entry{id: m.lastCirc, need: need, path: path}
+	m.pool[e] = struct{}{}
+	m.publish(Event{Circ: e.id, State: Launched, Path: path})
+	opts := circuitOptions(v)
+	ctx := m.ctx
+	safego.Go(&m.wg, m.log, "circuit build", func() {
+		var circ *circuit.Circuit
+		atGuard, err := true, errors.New("panic in circuit build")
+		safego.Run(m.log, "circuit build", func() { circ, atGuard, err = m.build(ctx, e.path, opts) })
+		if !m.do(func(now time.Time) { m.built(e, circ, atGuard, err, now) }) && circ != nil {
+			circ.Close()
+		}
+	})
+	return e
+}
+
+// choosePath picks exit, guard and middle, in this order: whoever asks wants a certain exit, and the guard is to be the
+// same one whenever possible.
+//
+// https://spec.torproject.org/path-spec/path-selection-constraints.html
+func (m *Manager) choosePath(v *netdir.View, need pathsel.Need) ([]*netdir.Relay, error) {
+	exit, err := m.cfg.Select.Exit(v, need, m.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	guard, err := m.cfg.Guards.Pick(v, func(r *netdir.Relay) bool { return m.cfg.Select.GuardOK(v, r, exit) })
+	if err != nil {
+		return nil, err
+	}
+	middle, err := m.cfg.Select.Middle(v, []*netdir.Relay{guard, exit}, need, m.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	return []*netdir.Relay{guard, middle, exit}, nil
+}
+
+// build makes a circuit along path. atGuard tells whether it failed before the first hop was there.
+func (m *Manager) build(ctx context.Context, path []*netdir.Relay, opts circuit.Options) (c *circuit.Circuit, atGuard bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, m.cfg.BuildTimeout, ErrBuildTimeout)
+	defer cancel()
+	l, err := m.cfg.Links.Get(ctx, target(path[0]))
+	if err != nil {
+		return nil, true, err
+	}
+	c, err = circuit.Create(ctx, l, hop(path[0]), opts)
+	if err != nil {
+		return nil, true, err
+	}
+	for i, r := range path[1:] {
+		if err := c.Extend(ctx, hop(r)); err != nil {
+			return nil, false, fmt.Errorf("extending to hop %d: %w", i+2, err)
+		}
+	}
+	return c, false, nil
+}
+
+// built takes in the outcome of a build.
+func (m *Manager) built(e *entry, c *circuit.Circuit, atGuard bool, err error, now time.Time) {
+	if err != nil {
+		delete(m.pool, e)
+		m.lastErr = err
+		if m.ctx.Err() != nil {
+			return
+		}
+		m.backoff.failed(now)
+		if atGuard {
+			m.cfg.Guards.Failed(e.path[0])
+		} else {
+			m.cfg.Guards.Succeeded(e.path[0])
+		}
+		m.log.Debug("circuit failed", "circ", e.id, "path", pathText(e.path), "err", err)
+		m.publish(Event{Circ: e.id, State: Failed, Path: e.path, Err: err})
+		return
+	}
+	e.circ, e.opened = c, now
+	m.lastErr = nil
+	m.backoff.reset()
+	m.cfg.Guards.Succeeded(e.path[0])
+	m.log.Debug("circuit built", "circ", e.id, "path", pathText(e.path))
+	m.publish(Event{Circ: e.id, State: Built, Path: e.path})
+	safego.Go(&m.wg, m.log, "circuit watch", func() {
+		<-c.Done()
+		m.log.Debug("circuit closed", "circ", e.id, "err", c.Err())
+		m.publish(Event{Circ: e.id, State: Closed, Path: e.path, Err: c.Err()})
+		m.do(func(time.Time) {}) // work looks at the pool
+	})
+}
+
+func pathText(path []*netdir.Relay) safelog.Sensitive[string] {
+	names := make([]string, len(path))
+	for i, r := range path {
+		names[i] = fmt.Sprintf("$%X~%s", r.RSA, r.Nickname)
+	}
+	return safelog.Of(strings.Join(names, ","))
+}
+
+// circuitOptions reads what the consensus says about new circuits.
+//
+// https://spec.torproject.org/param-spec.html
+func circuitOptions(v *netdir.View) circuit.Options {
+	p := v.Consensus().Params
+	return circuit.Options{
+		Window:          int(p.Get("circwindow", 1000, 100, 1000)),
+		SendmeAcceptMin: uint8(p.Get("sendme_accept_min_version", 0, 0, 255)),
+	}
+}
+
+func target(r *netdir.Relay) link.Target {
+	return link.Target{Addrs: r.Addrs(), RSA: r.RSA, HasRSA: true, Ed: r.Ed, HasEd: r.HasEd}
+}
+
+func hop(r *netdir.Relay) circuit.Hop {
+	return circuit.Hop{
+		RSA: r.RSA, Ed: r.Ed, HasEd: r.HasEd, NTor: r.NTor,
+		V3:    r.Protocols.Supports(protover.Relay, 4),
+		Addrs: r.Addrs(),
+	}
+}

@@ -1,0 +1,92 @@
+package dirsync
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/netstate/dirstore"
+	"github.com/tropea-net/tropea/internal/wire/microdesc"
+	"github.com/tropea-net/tropea/internal/wire/protover"
+)
+
+// load takes in what an earlier run left on disk. Only a directory that cannot be read is an error: documents that are
+// damaged, too old or not wanted any more are left alone, and downloaded anew.
+func (s *Sync) load(wall time.Time) error {
+	certs, err := s.store.Read(dirstore.FileCerts)
+	if err != nil {
+		return fmt.Errorf("reading the directory cache: %w", err)
+	}
+	if _, err := s.addCerts(certs); err != nil {
+		s.log.Debug("cached certificate left out", "err", err)
+	}
+	s.mdFetch.forget()
+	for _, name := range []string{dirstore.FileConsensus, dirstore.FileUnverifiedConsensus} {
+		text, err := s.store.Read(name)
+		if err != nil {
+			return fmt.Errorf("reading the directory cache: %w", err)
+		}
+		if text == nil {
+			continue
+		}
+		if err := s.judge(text, nil); err != nil {
+			s.log.Debug("cached consensus left out", "file", name, "err", err)
+		}
+	}
+	if s.current == nil {
+		return nil
+	}
+	return s.loadMicrodescs()
+}
+
+// loadMicrodescs takes in the cached microdescriptors that the consensus lists.
+func (s *Sync) loadMicrodescs() error {
+	missing := make(map[[32]byte]bool)
+	for _, d := range s.view.Missing() {
+		missing[d] = true
+	}
+	err := s.store.ReadMicrodescs(func(m microdesc.Entry) {
+		d := sha256.Sum256(m.Text)
+		if !missing[d] {
+			return
+		}
+		if md, err := microdesc.Parse(m.Text, s.intern); err == nil {
+			s.mds[d] = &md
+			delete(missing, d)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("reading the directory cache: %w", err)
+	}
+	s.view = s.view.With(s.lookup)
+	s.reconsider()
+	return nil
+}
+
+// A ProtocolsError says that the network demands more of clients than this version can do.
+type ProtocolsError struct{ Missing protover.Set }
+
+func (e *ProtocolsError) Error() string {
+	return fmt.Sprintf("this version is too old for the network, which requires of clients: %v; please upgrade", e.Missing.String())
+}
+
+// fatal tells whether the consensus shuts this version out. One from before this version was made cannot: its authors
+// knew that network.
+//
+// https://spec.torproject.org/tor-spec/subprotocol-versioning.html
+func (s *Sync) fatal() error {
+	if s.current == nil || s.current.ValidAfter.Before(releaseDate) {
+		return nil
+	}
+	ours := protover.MustParse(ClientProtocols)
+	if missing := ours.Missing(&s.current.RequiredClient); !missing.IsEmpty() {
+		return &ProtocolsError{missing}
+	}
+	return nil
+}
+
+// releaseDate is when the protocols below were looked at last.
+var releaseDate = time.Date(2026, time.November, 22, 0, 0, 0, 0, time.UTC)
+
+// ClientProtocols is what this version can do as a client.
+const ClientProtocols = "Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1 HSDir=2 HSIntro=4-5 HSRend=1-2 Link=3-5 Microdesc=1-3 Padding=2 Relay=2-4"

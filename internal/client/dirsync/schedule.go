@@ -1,0 +1,78 @@
+package dirsync
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/wire/consensus"
+)
+
+// Schedule says how eagerly to download. The zero value is C tor's for clients.
+type Schedule struct {
+	AuthorityDelay time.Duration // while bootstrapping, how long fallbacks have before authorities are asked too; 6 s
+	MaxTries       int           // consensus downloads at a time while bootstrapping; 3
+	Early          bool          // fetch as early as directory caches do (FetchDirInfoEarly)
+}
+
+func (s *Schedule) setDefaults() {
+	if s.AuthorityDelay == 0 {
+		s.AuthorityDelay = 6 * time.Second
+	}
+	if s.MaxTries == 0 {
+		s.MaxTries = 3
+	}
+}
+
+// refreshAt draws the time at which to fetch the consensus after c. It is never before c stops being fresh, late enough
+// for the caches to have the next one, and well before c ends.
+//
+// https://spec.torproject.org/dir-spec/client-operation.html#retry-as-a-client
+func (s *Schedule) refreshAt(c *consensus.Consensus, rng *rand.Rand) time.Time {
+	interval := c.FreshUntil.Sub(c.ValidAfter)
+	start := c.FreshUntil.Add(interval * 3 / 4)
+	span := c.ValidUntil.Sub(start) * 7 / 8
+	if s.Early {
+		start = c.FreshUntil.Add(max(min(2*time.Minute, interval/16), time.Second))
+		span = interval / 2
+	}
+	span = max(span, time.Second) // testing networks vote every few seconds
+	if !start.Add(span).Before(c.ValidUntil) {
+		start = c.ValidUntil.Add(-span - time.Second)
+	}
+	return start.Add(time.Duration(rng.Int64N(int64(span))))
+}
+
+// retry tells when to try again after failures: each wait is drawn from a range whose end grows threefold with the one
+// before, so that clients which fail together do not come back together.
+//
+// https://spec.torproject.org/dir-spec/client-operation.html#retry-as-a-client
+type retry struct {
+	delay time.Duration // the last one
+	at    time.Time     // not before this
+}
+
+const (
+	firstDelay = time.Second
+	maxDelay   = time.Hour
+)
+
+// again draws the next wait and counts it from now.
+func (r *retry) again(now time.Time, rng *rand.Rand) {
+	high := min(max(3*r.delay, firstDelay+time.Second), maxDelay)
+	r.delay = firstDelay + time.Duration(rng.Int64N(int64(high-firstDelay)))
+	r.at = now.Add(r.delay)
+}
+
+func (r *retry) reset() { *r = retry{} }
+
+// reasonablyLive is how long before and after its validity a consensus is still good enough to build circuits with, for
+// clients whose clock is off or whose network was down.
+const reasonablyLive = 24 * time.Hour
+
+func usable(c *consensus.Consensus, now time.Time) bool {
+	return now.After(c.ValidAfter.Add(-reasonablyLive)) && now.Before(c.ValidUntil.Add(reasonablyLive))
+}
+
+func live(c *consensus.Consensus, now time.Time) bool {
+	return !now.Before(c.ValidAfter) && now.Before(c.ValidUntil)
+}

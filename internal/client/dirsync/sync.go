@@ -1,0 +1,187 @@
+package dirsync
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/client/circmgr"
+	"github.com/tropea-net/tropea/internal/client/dirclient"
+	"github.com/tropea-net/tropea/internal/lib/env"
+	"github.com/tropea-net/tropea/internal/lib/event"
+	"github.com/tropea-net/tropea/internal/netstate/dirstore"
+	"github.com/tropea-net/tropea/internal/netstate/netdir"
+	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
+	"github.com/tropea-net/tropea/internal/wire/authcert"
+	"github.com/tropea-net/tropea/internal/wire/consensus"
+	"github.com/tropea-net/tropea/internal/wire/microdesc"
+)
+
+// Getter asks a directory server. dirclient.Client is one.
+type Getter interface {
+	Get(ctx context.Context, s circmgr.DirServer, req dirclient.Request) (*dirclient.Response, error)
+}
+
+// Config is what a Sync needs.
+type Config struct {
+	Env         env.Env
+	Get         Getter
+	Authorities []trusteddirs.Authority
+	Fallbacks   []trusteddirs.Fallback
+	// Caches chooses up to n relays to ask for what is missing: directory guards, the best first.
+	Caches func(v *netdir.View, n int) []*netdir.Relay
+	// PathFraction is the share of the paths that the user allows for which the relays are known.
+	PathFraction func(*netdir.View) float64
+	Rand         *rand.Rand // only the owner goroutine uses it
+	Events       *event.Bus // gets Event values; may be nil
+	Schedule     Schedule
+	MinPaths     float64 // share of paths that must be there, 0 to 1; what the consensus says if zero
+}
+
+// A Sync keeps the directory. Its methods are safe for concurrent use.
+type Sync struct {
+	cfg   Config
+	log   *slog.Logger
+	store dirstore.Store
+	msgs  chan func(now time.Time) // run by the owner
+	done  chan struct{}            // closed when Run returns
+	wg    sync.WaitGroup           // downloads
+
+	published atomic.Pointer[published]
+
+	// The goroutine in Run owns the fields below.
+	ctx       context.Context
+	certs     map[consensus.KeyID]*authcert.Cert
+	current   *consensus.Consensus // verified; nil if there is none
+	candidate *candidate           // waits for certificates
+	view      *netdir.View         // of current, whether or not it is enough to build circuits
+	mds       map[[32]byte]*microdesc.Microdesc
+	intern    *microdesc.Interner
+	journal   int // bytes in the journal of microdescriptors
+	enough    bool
+
+	cons      consensusFetch
+	certFetch fetch
+	mdFetch   microdescFetch
+}
+
+// published is a view that anybody may have.
+type published struct {
+	view    *netdir.View  // nil if there is not enough to build circuits
+	changed chan struct{} // closed when this is superseded
+}
+
+// candidate is a consensus whose signatures cannot all be checked yet.
+type candidate struct {
+	cons *consensus.Consensus
+	text []byte
+	from circmgr.DirServer // whoever has the consensus has the certificates
+}
+
+// New returns a Sync. Run makes it work.
+func New(cfg Config) *Sync {
+	cfg.Schedule.setDefaults()
+	s := &Sync{
+		cfg: cfg, log: cfg.Env.Log,
+		store: dirstore.Store{Files: cfg.Env.State},
+		msgs:  make(chan func(time.Time)),
+		done:  make(chan struct{}),
+		certs: map[consensus.KeyID]*authcert.Cert{},
+		mds:   map[[32]byte]*microdesc.Microdesc{},
+	}
+	s.published.Store(&published{changed: make(chan struct{})})
+	return s
+}
+
+// View returns the network as it is believed to be, nil while there is not enough to build circuits from.
+func (s *Sync) View() *netdir.View { return s.published.Load().view }
+
+// Changed returns a channel that is closed when View answers differently.
+func (s *Sync) Changed() <-chan struct{} { return s.published.Load().changed }
+
+// Nudge forgets how long failed downloads are to wait: somebody wants a circuit, and the network may be back.
+func (s *Sync) Nudge() {
+	s.do(func(time.Time) {
+		s.cons.retry.reset()
+		s.certFetch.retry.reset()
+		s.mdFetch.nudge()
+	})
+}
+
+// do runs f in the owner goroutine, and reports whether it will.
+func (s *Sync) do(f func(now time.Time)) bool {
+	select {
+	case s.msgs <- f:
+		return true
+	case <-s.done:
+		return false
+	}
+}
+
+// Run keeps the directory until ctx ends. It returns an error of its own only for what no retry can mend: a consensus
+// that demands a protocol which this version does not speak.
+func (s *Sync) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.ctx = ctx
+	defer s.wg.Wait()
+	defer close(s.done)
+	defer cancel(context.Canceled)
+	if err := s.load(s.cfg.Env.Now()); err != nil {
+		return err
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		wait, err := s.work(s.cfg.Env.Now(), time.Now())
+		if err != nil {
+			return err
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case f := <-s.msgs:
+			f(time.Now())
+		case <-timer.C:
+		}
+	}
+}
+
+// work starts all downloads that are due and returns how long to wait before looking again. The wall clock, wall, decides
+// on documents; now is for waits.
+func (s *Sync) work(wall, now time.Time) (time.Duration, error) {
+	if err := s.fatal(); err != nil {
+		return 0, err
+	}
+	next := maxWait
+	for _, step := range []func(wall, now time.Time) time.Duration{s.fetchConsensus, s.fetchCerts, s.fetchMicrodescs} {
+		next = min(next, step(wall, now))
+	}
+	return max(next, 0), nil
+}
+
+// maxWait bounds the time between two looks at the wall clock, which may be set.
+const maxWait = time.Minute
+
+// publish shows the current view to everybody, if it is enough to build circuits from.
+func (s *Sync) publish() {
+	var v *netdir.View
+	if s.enough {
+		v = s.view
+	}
+	old := s.published.Load()
+	if old.view == v {
+		return
+	}
+	s.published.Store(&published{view: v, changed: make(chan struct{})})
+	close(old.changed)
+}
+
+func (s *Sync) emit(e Event) {
+	if s.cfg.Events != nil {
+		s.cfg.Events.Publish(e)
+	}
+}

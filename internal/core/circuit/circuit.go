@@ -1,0 +1,309 @@
+package circuit
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	mathrand "math/rand/v2"
+	"sync"
+
+	"github.com/tropea-net/tropea/internal/core/congestion"
+	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
+	"github.com/tropea-net/tropea/internal/wire/cell"
+	"github.com/tropea-net/tropea/internal/wire/relaymsg"
+)
+
+// maxRelayEarly is how many RELAY_EARLY cells a circuit may carry outward.
+//
+// https://spec.torproject.org/tor-spec/relay-early.html
+const maxRelayEarly = 8
+
+// A Circuit is a path of relays that began at this node. Its methods are safe for concurrent use, but for Create and
+// Extend, which belong to the goroutine that owns its life cycle.
+//
+//	creating → extending* → open → closed
+type Circuit struct {
+	link   *link.Link
+	table  *Table
+	id     cell.CircID
+	tunnel *Tunnel
+	opts   Options
+
+	send sendHalf
+	recv Half
+
+	replies   chan control // answers to CREATE and EXTEND2; at most one is due at a time
+	closeOnce sync.Once
+	done      chan struct{} // closed when the circuit is over
+	err       error         // why; anyone may read it once done is closed
+}
+
+// sendHalf is the direction in which cells leave. Whoever encrypts holds its mutex across cipher and enqueue, so that
+// the order of encryption is the order on the wire.
+type sendHalf struct {
+	mu     sync.Mutex // guards the fields below
+	out    relaycrypt.Outbound
+	ctl    congestion.Control // of DATA cells to the last hop
+	early  int                // RELAY_EARLY cells left
+	pad    *mathrand.ChaCha8  // bytes behind the messages
+	expect cell.Command       // what the reply that is due must be; 0 if none is due
+	extend bool               // it is EXTENDED2 that is due
+	closed bool
+}
+
+// Options are what a circuit takes from the consensus.
+type Options struct {
+	Window          int   // start of the circuit windows, in DATA cells; 1000 if zero
+	SendmeAcceptMin uint8 // the oldest version of SENDME that is taken
+}
+
+func newCircuit(l *link.Link, opts Options) (*Circuit, error) {
+	if opts.Window == 0 {
+		opts.Window = congestion.CircWindow
+	}
+	c := &Circuit{
+		link:    l,
+		table:   l.Handler().(*Table), // every link of ours has one: the registry is wired so
+		opts:    opts,
+		replies: make(chan control, 1),
+		done:    make(chan struct{}),
+	}
+	var seed [32]byte
+	rand.Read(seed[:])
+	c.send.pad = mathrand.NewChaCha8(seed)
+	// C tor spends one less now and then, so that nobody can tell the length of a path by this count.
+	c.send.early = maxRelayEarly - int(seed[0]&1)
+	c.recv.circ = c
+	c.resetWindows()
+	c.tunnel = newTunnel(c)
+	return c, c.table.add(c)
+}
+
+// resetWindows starts the windows towards a new last hop.
+func (c *Circuit) resetWindows() {
+	c.send.mu.Lock()
+	c.send.ctl = congestion.NewFixed(c.opts.Window)
+	c.send.mu.Unlock()
+	c.recv.mu.Lock()
+	c.recv.deliver = congestion.CircuitDeliver(congestion.CircIncrement)
+	c.recv.mu.Unlock()
+}
+
+// ID returns the circuit's ID on its link.
+func (c *Circuit) ID() cell.CircID { return c.id }
+
+// Link returns the link to the first hop.
+func (c *Circuit) Link() *link.Link { return c.link }
+
+// Tunnel returns what streams over this circuit belong to.
+func (c *Circuit) Tunnel() *Tunnel { return c.tunnel }
+
+// Done is closed when the circuit is over.
+func (c *Circuit) Done() <-chan struct{} { return c.done }
+
+// Err returns why the circuit ended, or nil while it has not.
+func (c *Circuit) Err() error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+// Close tears the circuit down: its streams end, and the relays are told.
+func (c *Circuit) Close() { c.close(ErrClosed, cell.DestroyFinished) }
+
+// fail closes the circuit for an error that receiving has met.
+func (c *Circuit) fail(err error) {
+	reason := cell.DestroyProtocol
+	if peer, ok := err.(*PeerClosedError); ok && !peer.Truncated {
+		reason = cell.DestroyDestroyed // there is nobody left to tell
+	}
+	c.close(err, reason)
+}
+
+// close ends the circuit once. It never reveals to the relays why, since a client's reasons could tell circuits apart:
+// what they get is always NONE; reason is for our own end of the link.
+//
+// https://spec.torproject.org/tor-spec/tearing-down-circuits.html
+func (c *Circuit) close(err error, reason cell.DestroyReason) {
+	c.closeOnce.Do(func() {
+		c.send.mu.Lock()
+		c.send.closed = true
+		c.send.mu.Unlock()
+		if reason != cell.DestroyChannelClosed && reason != cell.DestroyDestroyed {
+			c.link.Out().AppendCell(c.id, cell.CmdDestroy, []byte{byte(cell.DestroyNone)})
+		}
+		if reason != cell.DestroyChannelClosed {
+			c.table.remove(c.id) // after DESTROY: the ID may be taken again at once
+		}
+		c.err = err
+		close(c.done)
+		c.tunnel.close(err)
+	})
+}
+
+// sendMsg encrypts and queues one message to the last hop. Messages other than DATA are outside the windows.
+func (c *Circuit) sendMsg(m relaymsg.Msg) error {
+	c.send.mu.Lock()
+	defer c.send.mu.Unlock()
+	if c.send.closed {
+		return c.errSoon()
+	}
+	return c.sealLocked(m)
+}
+
+// errSoon is why a circuit that is being closed takes nothing more. The goroutine that closes it may not have come to
+// tell the reason yet.
+func (c *Circuit) errSoon() error {
+	if err := c.Err(); err != nil {
+		return err
+	}
+	return ErrClosed
+}
+
+// errNoEarly says that a circuit is too long to be extended.
+var errNoEarly = errors.New("circuit has no RELAY_EARLY cell left to extend with")
+
+// sealLocked encrypts m for the last hop and appends it to the link's queue.
+func (c *Circuit) sealLocked(m relaymsg.Msg) error {
+	h := &c.send
+	last := h.out.Hops() - 1
+	cmd := cell.CmdRelay
+	if h.early > 0 && (m.Cmd == relaymsg.CmdExtend2 || last > 0) {
+		cmd = cell.CmdRelayEarly
+		h.early--
+	} else if m.Cmd == relaymsg.CmdExtend2 {
+		return errNoEarly
+	}
+	chunk := c.link.Out().NewChunk()
+	slot := chunk.Next(c.id, cmd)
+	if err := h.out.Format(last).Encode(slot, m, h.pad); err != nil {
+		chunk.Drop()
+		c.link.Out().Append(chunk)
+		return err
+	}
+	h.out.Seal(slot, uint8(cmd), last)
+	c.link.Out().Append(chunk)
+	return nil
+}
+
+// sendData packages as much of p as the window and one chunk hold.
+func (c *Circuit) sendData(id uint16, p []byte) (n, cells int, err error) {
+	h := &c.send
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return 0, 0, c.errSoon()
+	}
+	last := h.out.Hops() - 1
+	format := h.out.Format(last)
+	room := min(h.ctl.CanSend(), link.ChunkCells)
+	if room == 0 || len(p) == 0 {
+		return 0, 0, nil
+	}
+	chunk := c.link.Out().NewChunk()
+	body := format.MaxBody(relaymsg.CmdData)
+	for ; cells < room && n < len(p); cells++ {
+		cmd := cell.CmdRelay
+		if h.early > 0 && last > 0 {
+			cmd = cell.CmdRelayEarly
+			h.early--
+		}
+		slot := chunk.Next(c.id, cmd)
+		m := relaymsg.Msg{Cmd: relaymsg.CmdData, Stream: id, Body: p[n:min(n+body, len(p))]}
+		if err = format.Encode(slot, m, h.pad); err != nil {
+			chunk.Drop()
+			break
+		}
+		tag := h.out.Seal(slot, uint8(cmd), last)
+		h.ctl.OnSent(tag.Bytes())
+		n += len(m.Body)
+	}
+	c.link.Out().Append(chunk)
+	return n, cells, err
+}
+
+// acknowledge sends a circuit-level SENDME for the cell with the given tag.
+//
+// https://spec.torproject.org/tor-spec/flow-control.html
+func (c *Circuit) acknowledge(tag relaycrypt.Tag) {
+	var buf [32]byte
+	body, err := relaymsg.Sendme{Version: 1, Tag: tag.Bytes()}.AppendTo(buf[:0])
+	if err != nil {
+		panic("circuit: " + err.Error())
+	}
+	// An error means that the circuit is closing.
+	c.sendMsg(relaymsg.Msg{Cmd: relaymsg.CmdSendme, Body: body})
+}
+
+// acknowledged takes a circuit-level SENDME in and wakes the streams that waited for it.
+func (c *Circuit) acknowledged(m relaymsg.Sendme) error {
+	c.send.mu.Lock()
+	err := c.send.ctl.OnSendme(m.Version, m.Tag, c.opts.SendmeAcceptMin)
+	c.send.mu.Unlock()
+	if err != nil {
+		return &ProtocolError{err}
+	}
+	c.tunnel.wake()
+	return nil
+}
+
+// control acts on a message for the circuit itself. The reader calls it.
+func (c *Circuit) control(m *control) error {
+	switch {
+	case m.cmd == cell.CmdDestroy:
+		d, err := cell.ParseDestroy(m.body[:])
+		if err != nil {
+			return &ProtocolError{err}
+		}
+		return &PeerClosedError{Reason: d.Reason}
+	case m.cmd == 0 && m.msg.Cmd == relaymsg.CmdTruncated:
+		t, err := relaymsg.ParseTruncated(m.msg.Body)
+		if err != nil {
+			return &ProtocolError{err}
+		}
+		return &PeerClosedError{Reason: t.Reason, Truncated: true, Hop: m.hop + 1}
+	}
+	if err := c.takeDue(m); err != nil {
+		return err
+	}
+	c.replies <- *m // there is room: takeDue lets one pass for each request
+	return nil
+}
+
+// takeDue checks that m is the answer that is due now, and copies it out of the reader's buffer.
+func (c *Circuit) takeDue(m *control) error {
+	c.send.mu.Lock()
+	defer c.send.mu.Unlock()
+	if m.cmd != 0 {
+		if c.send.expect != m.cmd {
+			return violation("unexpected %v", m.cmd)
+		}
+		body := *m.body
+		m.body = &body
+	} else {
+		if !c.send.extend || m.hop != c.send.out.Hops()-1 {
+			return violation("unexpected %v from hop %d", m.msg.Cmd, m.hop+1)
+		}
+		m.msg.Body = append([]byte(nil), m.msg.Body...)
+	}
+	c.send.expect, c.send.extend = 0, false
+	return nil
+}
+
+// await returns the answer that is due. If ctx ends first the circuit is closed.
+func (c *Circuit) await(ctx context.Context) (control, error) {
+	select {
+	case m := <-c.replies:
+		return m, nil
+	case <-c.done:
+		return control{}, c.err
+	case <-ctx.Done():
+		err := context.Cause(ctx)
+		c.close(err, cell.DestroyTimeout)
+		return control{}, err
+	}
+}

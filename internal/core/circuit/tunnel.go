@@ -1,0 +1,112 @@
+package circuit
+
+import (
+	"sync"
+
+	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/core/stream"
+	"github.com/tropea-net/tropea/internal/wire/relaymsg"
+)
+
+// A Tunnel is what streams belong to: one or more circuits, its legs, that end at the same relay. Cells are decrypted,
+// counted and acknowledged leg by leg, and then delivered here in order. There is one leg until conflux is built.
+type Tunnel struct {
+	legs []*Circuit // fixed before the tunnel is used
+
+	mu  sync.Mutex // guards mux
+	mux stream.Mux
+}
+
+func newTunnel(leg *Circuit) *Tunnel {
+	t := &Tunnel{legs: []*Circuit{leg}}
+	t.mux.Init(t, &t.mu)
+	return t
+}
+
+// leg returns the circuit that the next message goes over.
+func (t *Tunnel) leg() *Circuit { return t.legs[0] }
+
+// SendMsg implements stream.Sender.
+func (t *Tunnel) SendMsg(m relaymsg.Msg) error { return t.leg().sendMsg(m) }
+
+// SendData implements stream.Sender.
+func (t *Tunnel) SendData(id uint16, p []byte) (n, cells int, err error) {
+	return t.leg().sendData(id, p)
+}
+
+// MaxData implements stream.Sender.
+func (t *Tunnel) MaxData() int { return relaymsg.V0.MaxBody(relaymsg.CmdData) }
+
+// MaxCells implements stream.Sender.
+func (t *Tunnel) MaxCells() int { return link.ChunkCells }
+
+// Streams returns the number of open streams.
+func (t *Tunnel) Streams() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mux.CountLocked()
+}
+
+// Connect opens a stream to what begin names, at the last relay. It does not wait for the relay's answer: [stream.Stream]
+// has Wait for that, and takes data before.
+//
+// https://spec.torproject.org/tor-spec/opening-streams.html
+func (t *Tunnel) Connect(begin relaymsg.Begin) (*stream.Stream, error) {
+	body, err := begin.AppendTo(nil)
+	if err != nil {
+		return nil, err
+	}
+	t.leg().link.AddUsage(link.UsageStreams)
+	return t.open(stream.Connect, begin.Addr, relaymsg.CmdBegin, body)
+}
+
+// ConnectDir opens a stream to the directory cache of the last relay.
+func (t *Tunnel) ConnectDir() (*stream.Stream, error) {
+	return t.open(stream.Connect, "directory", relaymsg.CmdBeginDir, nil)
+}
+
+// Resolve asks the last relay for the addresses of a name, or the names of an address in in-addr.arpa form. The answers
+// come from [stream.Stream.Answers].
+func (t *Tunnel) Resolve(name string) (*stream.Stream, error) {
+	body, err := relaymsg.Resolve{Name: name}.AppendTo(nil)
+	if err != nil {
+		return nil, err
+	}
+	t.leg().link.AddUsage(link.UsageStreams)
+	return t.open(stream.Resolve, name, relaymsg.CmdResolve, body)
+}
+
+func (t *Tunnel) open(kind stream.Kind, addr string, cmd relaymsg.Command, body []byte) (*stream.Stream, error) {
+	t.mu.Lock()
+	s, err := t.mux.OpenLocked(kind, addr)
+	t.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.SendMsg(relaymsg.Msg{Cmd: cmd, Stream: s.ID(), Body: body}); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// deliver hands messages to the streams. It borrows them.
+func (t *Tunnel) deliver(msgs []relaymsg.Msg) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mux.DeliverLocked(msgs)
+}
+
+// wake tells the streams that a window has opened.
+func (t *Tunnel) wake() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mux.WakeLocked()
+}
+
+// close ends all streams.
+func (t *Tunnel) close(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mux.CloseLocked(err)
+}

@@ -1,0 +1,274 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/lib/env"
+	"github.com/tropea-net/tropea/internal/lib/event"
+	"github.com/tropea-net/tropea/internal/lib/safego"
+)
+
+// Config is what a Registry needs.
+type Config struct {
+	Env        env.Env
+	Security   Security            // TLS if nil
+	NewHandler func(*Link) Handler // called before the link's reader starts
+	Events     *event.Bus          // gets Event values; may be nil
+	Timeout    time.Duration       // for connecting, TLS and handshake together; 60 s if zero
+	Padding    PaddingPolicy       // what new links start with
+}
+
+// A Registry holds all open links and makes new ones. Its methods are safe for concurrent use.
+type Registry struct {
+	cfg Config
+	log *slog.Logger
+	ctx context.Context // of every link; cancelled by Close
+	end context.CancelCauseFunc
+	wg  sync.WaitGroup
+
+	mu      sync.Mutex // guards the fields below
+	links   map[*Link]struct{}
+	dials   map[relayKey]*dial
+	padding PaddingPolicy
+	closed  bool
+}
+
+// A dial is an attempt to open a link that several callers may wait for.
+type dial struct {
+	done chan struct{}
+	link *Link
+	err  error
+}
+
+// State is a step in the life of a link, as told by an Event.
+type State uint8
+
+// The states that events tell of.
+const (
+	StateConnecting State = iota + 1 // before the TCP connection
+	StateConnected                   // TCP is there, TLS begins
+	StateHandshake                   // TLS is there, VERSIONS begins
+	StateOpen
+	StateFailed // it never opened
+	StateClosed
+)
+
+// An Event tells of a link's change of state.
+type Event struct {
+	State  State
+	Target Target
+	Addr   netip.AddrPort
+	Skew   time.Duration // of an open link: how far our clock is ahead
+	Err    error         // of a failed or closed one
+}
+
+// ErrClosed is why links end when their registry is closed.
+var ErrClosed = errors.New("links are being closed")
+
+// NewRegistry returns a registry without links. Close must be called in the end.
+func NewRegistry(cfg Config) *Registry {
+	if cfg.Security == nil {
+		cfg.Security = TLS{}
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = time.Minute
+	}
+	r := &Registry{
+		cfg: cfg, log: cfg.Env.Log,
+		links: map[*Link]struct{}{}, dials: map[relayKey]*dial{},
+		padding: cfg.Padding,
+	}
+	r.ctx, r.end = context.WithCancelCause(context.Background())
+	return r
+}
+
+// Close ends all links and waits for their goroutines.
+func (r *Registry) Close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.end(ErrClosed)
+	r.wg.Wait()
+}
+
+// SetPadding changes the padding policy of all links, open ones and those to come.
+func (r *Registry) SetPadding(p PaddingPolicy) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.padding = p
+	for l := range r.links {
+		l.SetPadding(p)
+	}
+}
+
+// Links returns the open links.
+func (r *Registry) Links() []*Link {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]*Link, 0, len(r.links))
+	for l := range r.links {
+		list = append(list, l)
+	}
+	return list
+}
+
+// Get returns an open link to t: one that is there, or a new one. Callers that ask for the same relay at the same time
+// share one dial, which goes on when the caller that began it gives up.
+func (r *Registry) Get(ctx context.Context, t Target) (*Link, error) {
+	if len(t.Addrs) == 0 {
+		return nil, errors.New("link: target without an address")
+	}
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return nil, ErrClosed
+	}
+	if l := r.findLocked(&t); l != nil {
+		r.mu.Unlock()
+		return l, nil
+	}
+	d := r.dials[t.key()]
+	if d == nil {
+		d = &dial{done: make(chan struct{})}
+		r.dials[t.key()] = d
+		// Under mu, so that Close waits for it.
+		safego.Go(&r.wg, r.log, "link dial", func() { r.dial(d, t) })
+	}
+	r.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-d.done:
+	}
+	return d.link, d.err
+}
+
+// findLocked returns the oldest open link to t.
+func (r *Registry) findLocked(t *Target) *Link {
+	var best *Link
+	for l := range r.links {
+		if t.matches(l.peer) && l.Err() == nil && (best == nil || l.opened.Before(best.opened)) {
+			best = l
+		}
+	}
+	return best
+}
+
+// dial tries the addresses of t in order, and serves the link that comes of it until it ends.
+func (r *Registry) dial(d *dial, t Target) {
+	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Timeout)
+	defer cancel()
+	var l *Link
+	err := errPanic
+	safego.Run(r.log, "link handshake", func() {
+		for _, addr := range t.Addrs {
+			if l, err = r.open(ctx, t, addr); err == nil || ctx.Err() != nil {
+				break
+			}
+		}
+	})
+	r.mu.Lock()
+	delete(r.dials, t.key())
+	if err == nil {
+		l.SetPadding(r.padding)
+		r.links[l] = struct{}{}
+	}
+	r.mu.Unlock()
+	d.link, d.err = l, err
+	if err != nil {
+		r.publish(Event{State: StateFailed, Target: t, Addr: t.Addrs[0], Err: err})
+		close(d.done)
+		return
+	}
+	l.negotiatePadding()
+	r.publish(Event{State: StateOpen, Target: t, Addr: l.peer.Addr, Skew: l.skew})
+	close(d.done)
+	l.run(r.ctx)
+	r.mu.Lock()
+	delete(r.links, l)
+	r.mu.Unlock()
+	r.publish(Event{State: StateClosed, Target: t, Addr: l.peer.Addr, Err: l.err})
+}
+
+// open makes one link to one address.
+func (r *Registry) open(ctx context.Context, t Target, addr netip.AddrPort) (*Link, error) {
+	fail := func(op string, err error) (*Link, error) {
+		return nil, &DialError{Addr: addr, Op: op, Err: err}
+	}
+	r.publish(Event{State: StateConnecting, Target: t, Addr: addr})
+	raw, err := r.cfg.Env.Net.Dial(ctx, "tcp", addr.String())
+	if err != nil {
+		return fail("connect", contextError(ctx, err))
+	}
+	if w, ok := raw.(interface{ SetNotSentLowat(int) error }); ok {
+		if err := w.SetNotSentLowat(notSentLowat); err != nil {
+			r.log.Debug("cannot set TCP_NOTSENT_LOWAT", "err", err)
+		}
+	}
+	r.publish(Event{State: StateConnected, Target: t, Addr: addr})
+	conn, err := r.cfg.Security.Client(ctx, raw)
+	if err != nil {
+		return fail("TLS", contextError(ctx, err))
+	}
+	r.publish(Event{State: StateHandshake, Target: t, Addr: addr})
+	l, err := r.handshake(ctx, conn, t, addr)
+	if err != nil {
+		conn.Close()
+		return fail("handshake", contextError(ctx, err))
+	}
+	return l, nil
+}
+
+// notSentLowat keeps unsent data out of the kernel, so that which cell goes next is decided late.
+const notSentLowat = 128 << 10
+
+func (r *Registry) handshake(ctx context.Context, conn SecureConn, t Target, addr netip.AddrPort) (*Link, error) {
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	h := handshake{conn: conn, want: t, now: r.cfg.Env.Now, log: r.log}
+	if err := h.run(); err != nil {
+		return nil, err
+	}
+	if !stop() {
+		return nil, context.Cause(ctx) // the deadline is set or about to be: this connection is lost
+	}
+	l := &Link{
+		id:      lastID.Add(1),
+		peer:    Peer{RSA: h.ids.RSA, Ed: h.ids.Ed, HasEd: h.ids.HasEd, Addr: addr},
+		proto:   h.proto,
+		framing: h.framing,
+		conn:    conn,
+		out:     newOutQueue(h.framing),
+		opened:  time.Now(),
+		skew:    h.skew,
+		mine:    h.mine,
+		early:   h.in,
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	l.log = r.log.With("link", l.id)
+	l.padding.Store(&PaddingPolicy{})
+	l.handler = r.cfg.NewHandler(l)
+	return l, nil
+}
+
+func (r *Registry) publish(e Event) {
+	if r.cfg.Events != nil {
+		r.cfg.Events.Publish(e)
+	}
+}
+
+// contextError prefers the reason why ctx ended to the error that its end led to.
+func contextError(ctx context.Context, err error) error {
+	var ne net.Error
+	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.As(err, &ne) && ne.Timeout()) {
+		return context.Cause(ctx)
+	}
+	return err
+}

@@ -1,0 +1,66 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/tropea-net/tropea/internal/lib/safelog"
+	"github.com/tropea-net/tropea/internal/wire/torcert"
+)
+
+// ErrWrongIdentity says that a relay proved to be somebody else than the one that was wanted.
+var ErrWrongIdentity = errors.New("relay has another identity key than expected")
+
+// Target is a relay to connect to. At least one of the identities must be known.
+type Target struct {
+	Addrs  []netip.AddrPort // tried in this order
+	RSA    [20]byte
+	Ed     [32]byte
+	HasRSA bool
+	HasEd  bool
+}
+
+// check compares what a relay proved with what was wanted.
+func (t *Target) check(ids torcert.Identities) error {
+	if !t.HasRSA && !t.HasEd {
+		return errors.New("link: target without an identity")
+	}
+	if t.HasRSA && t.RSA != ids.RSA {
+		return fmt.Errorf("%w: RSA identity is %X, expected %X", ErrWrongIdentity, ids.RSA, t.RSA)
+	}
+	if t.HasEd && (!ids.HasEd || t.Ed != ids.Ed) {
+		return fmt.Errorf("%w: Ed25519 identity differs", ErrWrongIdentity)
+	}
+	return nil
+}
+
+// matches tells whether an open link to p will do for t. A link that proved no Ed25519 identity never stands for a
+// target that has one.
+func (t *Target) matches(p Peer) bool {
+	return (!t.HasRSA || t.RSA == p.RSA) && (!t.HasEd || p.HasEd && t.Ed == p.Ed)
+}
+
+// key names the relay in the registry's table of dials. Callers that want the same RSA identity with different Ed25519
+// ones do not share a dial: only one of them can be right.
+func (t *Target) key() relayKey {
+	return relayKey{rsa: t.RSA, ed: t.Ed, hasRSA: t.HasRSA, hasEd: t.HasEd}
+}
+
+type relayKey struct {
+	rsa           [20]byte
+	ed            [32]byte
+	hasRSA, hasEd bool
+}
+
+// DialError says that no address of a relay led to an open link.
+type DialError struct {
+	Addr netip.AddrPort // the address tried last
+	Op   string         // "connect", "TLS" or "handshake"
+	Err  error
+}
+
+func (e *DialError) Error() string {
+	return fmt.Sprintf("%s to relay at %v: %v", e.Op, safelog.Of(e.Addr), e.Err)
+}
+func (e *DialError) Unwrap() error { return e.Err }

@@ -1,0 +1,203 @@
+package testnet
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Exit codes of Main.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// maxPage bounds --size, in bytes.
+const maxPage = 1 << 40
+
+// options are the flags of the sub-command.
+type options struct {
+	cfg       Config
+	fetch     bool
+	size      int64
+	readyFile string
+	timeout   time.Duration
+}
+
+const synopsis = `usage: tropea testnet [flags]
+
+Brings up a private Tor network of real processes on loopback and keeps it until it gets SIGINT or SIGTERM. Clients run
+this program, all other nodes run tor, unless --bin says otherwise. WHAT in the flags below is a role (authority, relay,
+exit, client) or a node (relay2).
+
+`
+
+func parseOptions(args []string, stderr io.Writer) (*options, error) {
+	o := &options{cfg: Config{Bins: map[string]string{}, Torrc: map[string][]string{}}}
+	fs := flag.NewFlagSet("testnet", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		io.WriteString(fs.Output(), synopsis)
+		fs.PrintDefaults()
+	}
+	for _, count := range []struct {
+		n    *int
+		name string
+		def  int
+	}{
+		{&o.cfg.Authorities, "authorities", 3}, {&o.cfg.Relays, "relays", 3}, {&o.cfg.Exits, "exits", 2}, {&o.cfg.Clients, "clients", 1},
+	} {
+		fs.IntVar(count.n, count.name, count.def, "`number` of "+count.name)
+	}
+	fs.Func("bin", "program of a role or node, `WHAT=PATH`; may be repeated", func(s string) error {
+		what, path, ok := strings.Cut(s, "=")
+		if !ok {
+			return errors.New("want WHAT=PATH")
+		}
+		o.cfg.Bins[what] = path
+		return nil
+	})
+	fs.Func("torrc", "torrc line for a role or node, `WHAT=LINE`; may be repeated", func(s string) error {
+		what, line, ok := strings.Cut(s, "=")
+		if !ok {
+			return errors.New("want WHAT=LINE")
+		}
+		o.cfg.Torrc[what] = append(o.cfg.Torrc[what], line)
+		return nil
+	})
+	fs.StringVar(&o.cfg.Dir, "dir", "", "`directory` of the network, which is kept; the default is a temporary one")
+	fs.DurationVar(&o.cfg.Voting, "voting", defaultVoting, "voting interval; it must divide 30 minutes")
+	fs.StringVar(&o.cfg.LogLevel, "log", "info", "lowest `level` in the nodes' logs")
+	fs.DurationVar(&o.timeout, "timeout", 3*time.Minute, "how long the start, and a fetch, may take")
+	fs.StringVar(&o.readyFile, "ready-file", "", "`file` to write when the network is ready")
+	fs.BoolVar(&o.fetch, "fetch", false, "fetch a page of random bytes through each client, report, and take the network down")
+	fs.Int64Var(&o.size, "size", 1<<20, "size of the page in `bytes`")
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	if err := o.check(fs.NArg()); err != nil {
+		fmt.Fprintln(stderr, "testnet:", err)
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *options) check(nargs int) error {
+	switch {
+	case nargs > 0:
+		return errors.New("takes flags only")
+	case o.size < 0 || o.size > maxPage:
+		return fmt.Errorf("--size %d: want 0 to %d", o.size, int64(maxPage))
+	case o.fetch && o.cfg.Clients < 1:
+		return errors.New("--fetch needs a client")
+	}
+	for _, n := range []*int{&o.cfg.Authorities, &o.cfg.Relays, &o.cfg.Exits, &o.cfg.Clients} {
+		if *n == 0 {
+			*n = None // for a flag, 0 means what it says
+		}
+	}
+	return nil
+}
+
+// Main is the sub-command "tropea testnet": args are the arguments after its name. It returns the exit code. SIGINT,
+// SIGTERM, SIGHUP and the end of ctx take the network down.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parseOptions(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := o.run(ctx, stdout, stderr); err != nil {
+		fmt.Fprintln(stderr, "testnet:", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	if _, ok := o.cfg.Bins[string(Client)]; !ok {
+		if o.cfg.Bins[string(Client)], err = os.Executable(); err != nil {
+			return err
+		}
+	}
+	begin := time.Now()
+	o.cfg.Progress = func(stage string, took time.Duration) { printStage(stdout, stage, took, "") }
+	limited, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	n, err := Start(limited, o.cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
+	p, err := servePage(n.DNS, o.size)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	printStage(stdout, "up", time.Since(begin), n.Dir())
+	if err := announce(stdout, o.readyFile, n, p); err != nil {
+		return err
+	}
+	if o.fetch {
+		return fetchAll(limited, stdout, n, p)
+	}
+	serve(ctx, stderr, n)
+	return nil
+}
+
+// fetchAll fetches the page through each client.
+func fetchAll(ctx context.Context, stdout io.Writer, n *Network, p *page) error {
+	for _, client := range n.withRole(Client) {
+		f, err := fetch(ctx, client, p)
+		if f != nil {
+			f.print(stdout, p.size)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", client.Name, err)
+		}
+		fmt.Fprintf(stdout, "%-12s matches: %x\n", "sha256", f.sum)
+	}
+	return nil
+}
+
+// serve keeps the network until ctx ends, and tells of nodes that end before.
+func serve(ctx context.Context, stderr io.Writer, n *Network) {
+	ended := make(chan *Node)
+	for _, node := range n.Nodes() {
+		go func() {
+			select {
+			case <-node.Done():
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case ended <- node:
+			case <-ctx.Done():
+			}
+		}()
+	}
+	for {
+		select {
+		case node := <-ended:
+			fmt.Fprintf(stderr, "testnet: %s ended: %v; its log is in %s\n", node.Name, node.process().Err(), node.Dir)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func printStage(w io.Writer, name string, took time.Duration, note string) {
+	fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%-12s %6.2f s  %s", name, took.Seconds(), note), " "))
+}

@@ -1,0 +1,95 @@
+package testnet
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/kit/ctor"
+)
+
+// torrc is the configuration of a node with the ports it has now.
+func (n *Network) torrc(node *Node) ctor.Torrc {
+	t := n.commonTorrc()
+	t.Add("Nickname", node.Name)
+	t.Add("Log", n.cfg.LogLevel, "stdout")
+	if hasControlPort(node.Bin) {
+		t.Add("ControlPort", node.ControlPort)
+		t.Add("CookieAuthentication", "1")
+	}
+	if node.Role == Client {
+		t.Add("SocksPort", node.SOCKS)
+	} else {
+		t.addRelay(node, n.resolvConf)
+	}
+	if node.Role == Authority {
+		t.addAuthority(node, n.cfg.Voting)
+	}
+	t.Torrc = append(t.Torrc, n.cfg.Torrc[string(node.Role)]...)
+	t.Torrc = append(t.Torrc, n.cfg.Torrc[node.Name]...)
+	return append(t.Torrc, node.extra...)
+}
+
+// commonTorrc is what all nodes have: they belong to this network and tell all they see.
+func (n *Network) commonTorrc() *builder {
+	t := new(builder)
+	t.Add("TestingTorNetwork", "1")
+	t.Torrc = append(t.Torrc, n.Authorities()...)
+	t.Add("PathsNeededToBuildCircuits", "0.67")
+	t.Add("SafeLogging", "0")
+	t.Add("ProtocolWarnings", "1")
+	t.Add("LogTimeGranularity", "1")
+	t.Add("LogMessageDomains", "1")
+	t.Add("DisableDebuggerAttachment", "0")
+	t.Add("ShutdownWaitLength", "2")
+	return t
+}
+
+type builder struct{ ctor.Torrc }
+
+func (t *builder) addRelay(node *Node, resolvConf string) {
+	t.Add("SocksPort", "0")
+	t.Add("ORPort", node.ORPort, "IPv4Only")
+	t.Add("Address", loopback)
+	t.Add("AssumeReachable", "1")
+	t.Add("ContactInfo", "testnet@example.test")
+	t.Add("ServerDNSDetectHijacking", "0")
+	t.Add("ServerDNSTestAddresses")
+	t.Add("ServerDNSResolvConfFile", resolvConf)
+	if node.Role != Exit {
+		t.Add("ExitRelay", "0")
+		return
+	}
+	t.Add("ExitRelay", "1")
+	t.Add("ExitPolicyRejectPrivate", "0")
+	t.Add("ExitPolicy", "accept", "*:*")
+}
+
+// addAuthority makes the node vote. The first interval is as long as the later ones: a shorter one would shift the time
+// periods of onion services. Relays get their flags at once and in spite of their speed: a client that may use only a
+// relay without the Fast flag would never find a path.
+func (t *builder) addAuthority(node *Node, voting time.Duration) {
+	t.Add("DirPort", node.DirPort, "IPv4Only")
+	t.Add("AuthoritativeDirectory", "1")
+	t.Add("V3AuthoritativeDirectory", "1")
+	t.Add("TestingDirAuthVoteGuard", "*")
+	t.Add("TestingDirAuthVoteHSDir", "*")
+	t.Add("TestingMinExitFlagThreshold", "0")
+	t.Add("AuthDirFastGuarantee", "500 bytes")
+	t.Add("AuthDirVoteStableGuaranteeMinUptime", "1 second")
+	t.Add("AuthDirVoteStableGuaranteeMTBF", "1 second")
+	interval, delay := seconds(voting), seconds(delayOf(voting))
+	t.Add("TestingV3AuthInitialVotingInterval", interval)
+	t.Add("TestingV3AuthInitialVoteDelay", delay)
+	t.Add("TestingV3AuthInitialDistDelay", delay)
+	t.Add("V3AuthVotingInterval", interval)
+	t.Add("V3AuthVoteDelay", delay)
+	t.Add("V3AuthDistDelay", delay)
+	t.Add("V3AuthNIntervalsValid", "3")
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%d seconds", int(d.Seconds())) }
+
+// dirAuthority is the line by which all nodes know an authority.
+func (node *Node) dirAuthority() string {
+	return fmt.Sprintf("DirAuthority %s orport=%s no-v2 v3ident=%s %s %s", node.Name, port(node.ORPort), node.v3ident, node.DirPort, node.Fingerprint)
+}

@@ -1,0 +1,190 @@
+package tropea
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/app/client"
+	"github.com/tropea-net/tropea/internal/client/bootstrap"
+	"github.com/tropea-net/tropea/internal/lib/env"
+	"github.com/tropea-net/tropea/internal/lib/event"
+	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
+)
+
+// Version is the version of this module.
+const Version = client.Version
+
+// Config says how a Client works. The zero value keeps everything in memory and uses the public Tor network.
+type Config struct {
+	// Dir is a directory for guards and directory cache; it is made, and locked, for this client alone. It may be C tor's
+	// data directory while C tor does not run. Without it every start chooses new guards, which is worse for anonymity,
+	// and downloads the whole directory.
+	Dir string
+
+	// Logger gets what the client has to say; nothing is logged without one. User data is scrubbed.
+	Logger *slog.Logger
+
+	// Authorities and Fallbacks replace the public network, in the form of the torrc options DirAuthority and FallbackDir.
+	Authorities []string
+	Fallbacks   []string
+
+	// AllowInternal lets streams go to addresses that mean something on the exit's own network only, for private networks.
+	AllowInternal bool
+
+	// MinPaths is the share of all paths, from 0.25 to 0.95, of which relays must be known before circuits are built. The
+	// consensus decides if it is zero.
+	MinPaths float64
+}
+
+// A Client is a Tor client. Its methods are safe for concurrent use.
+type Client struct {
+	inner   *client.Client
+	log     *slog.Logger
+	release func() // of the directory's lock
+
+	mu      sync.Mutex // guards the fields below
+	cancel  context.CancelCauseFunc
+	started bool
+	status  Status
+	problem *Problem
+	ready   chan struct{} // closed when bootstrap is done
+	done    chan struct{} // closed when Run has returned; nil before Start
+	runErr  error         // why, once done is closed
+	wg      sync.WaitGroup
+}
+
+// New makes a client. It does not touch the network before Start.
+func New(cfg Config) (*Client, error) {
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	inner := client.Config{
+		Env:           env.Env{Net: netx.OS{}, Now: time.Now, Log: log},
+		AllowInternal: cfg.AllowInternal,
+		MinPaths:      cfg.MinPaths,
+	}
+	for _, line := range cfg.Authorities {
+		a, _, err := trusteddirs.ParseAuthority(line)
+		if err != nil {
+			return nil, &Error{Kind: BadConfig, Op: "new", Err: err}
+		}
+		inner.Authorities = append(inner.Authorities, a)
+	}
+	for _, line := range cfg.Fallbacks {
+		f, _, err := trusteddirs.ParseFallback(line)
+		if err != nil {
+			return nil, &Error{Kind: BadConfig, Op: "new", Err: err}
+		}
+		inner.Fallbacks = append(inner.Fallbacks, f)
+	}
+	c := &Client{log: log, release: func() {}, ready: make(chan struct{})}
+	var err error
+	if inner.Env.State, err = c.openStore(cfg.Dir); err != nil {
+		return nil, &Error{Kind: BadConfig, Op: "new", Err: err}
+	}
+	if c.inner, err = client.New(inner); err != nil {
+		c.release()
+		return nil, &Error{Kind: BadConfig, Op: "new", Err: err}
+	}
+	return c, nil
+}
+
+func (c *Client) openStore(dir string) (statefile.Store, error) {
+	if dir == "" {
+		return new(statefile.Mem), nil
+	}
+	d, err := statefile.Open(c.log, dir, statefile.Options{})
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := d.Lock("lock")
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	c.release = func() { unlock(); d.Close() }
+	return d, nil
+}
+
+// Start brings the client up and returns when the first circuit is there. The client goes on to work when ctx ends; only
+// the wait is over then, and the error says at what it was stuck. Close ends the client.
+func (c *Client) Start(ctx context.Context) error {
+	c.mu.Lock()
+	if !c.started {
+		c.started = true
+		c.done = make(chan struct{})
+		run, cancel := context.WithCancelCause(context.Background())
+		c.cancel = cancel
+		sub := c.inner.Events().Subscribe(256)
+		safego.Go(&c.wg, c.log, "client", func() {
+			defer close(c.done)
+			c.runErr = errPanic
+			c.runErr = c.inner.Run(run)
+		})
+		safego.Go(&c.wg, c.log, "client progress", func() { c.follow(run, sub) })
+	}
+	c.mu.Unlock()
+	select {
+	case <-c.ready:
+		return nil
+	case <-c.done:
+		return &Error{Kind: Closed, Op: "start", Err: c.runErr}
+	case <-ctx.Done():
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return &Error{Kind: NotReady, Op: "start", Err: &stuckError{c.status, c.problem, context.Cause(ctx)}}
+	}
+}
+
+// follow keeps the status up to date.
+func (c *Client) follow(ctx context.Context, sub *event.Sub) {
+	for {
+		e, err := sub.Next(ctx)
+		if _, lost := err.(*event.OverrunError); lost {
+			sub = c.inner.Events().Subscribe(256)
+			continue
+		}
+		if err != nil {
+			return
+		}
+		c.mu.Lock()
+		switch e := e.(type) {
+		case bootstrap.Status:
+			c.status = Status{e.Percent, e.Tag, e.Summary}
+			if e.Percent == 100 {
+				close(c.ready) // the tracker tells this once
+			}
+		case bootstrap.Problem:
+			c.problem = &Problem{Reason: e.Reason, Advice: e.Advice, Err: e.Err}
+		}
+		c.mu.Unlock()
+	}
+}
+
+// Close ends the client: its streams, circuits, connections and goroutines. It waits for them.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	started := c.started
+	c.started = true // Start does nothing from now on
+	if c.done == nil {
+		c.done = make(chan struct{})
+		c.runErr = errClosed
+		close(c.done)
+	}
+	c.mu.Unlock()
+	if started && c.cancel != nil {
+		c.cancel(errClosed)
+	}
+	c.wg.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.release()
+	c.release = func() {}
+	return nil
+}
