@@ -5,6 +5,7 @@ import (
 	crand "crypto/rand"
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -41,6 +42,9 @@ type Config struct {
 	MinPaths    float64
 	Schedule    dirsync.Schedule
 	Padding     Padding
+	NoIPv4      bool // reach relays over IPv6 alone
+	NoIPv6      bool // or over IPv4 alone
+	PreferIPv6  bool
 
 	MaxDirtiness   time.Duration
 	BuildTimeout   time.Duration
@@ -101,6 +105,7 @@ func New(cfg Config) (*Client, error) {
 		Events:     &c.bus,
 		Timeout:    cfg.ConnectTimeout,
 		Padding:    cfg.Padding.policy(nil),
+		Addrs:      cfg.relayAddrs,
 	})
 	requests := dirclient.Client{Now: cfg.Env.Now}
 	cacheEnv := cfg.Env
@@ -122,6 +127,23 @@ func New(cfg Config) (*Client, error) {
 		RejectInternal: !cfg.AllowInternal, OddNames: cfg.AllowOddNames, StreamTimeout: cfg.StreamTimeout,
 	})
 	return c, nil
+}
+
+// relayAddrs leaves out the addresses of a relay that the user does not want to connect to, and sorts the rest.
+func (c *Config) relayAddrs(addrs []netip.AddrPort) []netip.AddrPort {
+	var v4, v6 []netip.AddrPort
+	for _, a := range addrs {
+		switch is6 := a.Addr().Is6(); {
+		case is6 && !c.NoIPv6:
+			v6 = append(v6, a)
+		case !is6 && !c.NoIPv4:
+			v4 = append(v4, a)
+		}
+	}
+	if c.PreferIPv6 {
+		return append(v6, v4...)
+	}
+	return append(v4, v6...)
 }
 
 // newRand returns a generator for choices, seeded as well as keys are.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
@@ -19,6 +20,8 @@ import (
 
 // connector carries what SOCKS asks for to the client of the moment. It is a socks.Connector.
 type connector struct {
+	log *slog.Logger
+
 	mu      sync.Mutex // guards the fields below
 	client  *client.Client
 	streams config.Streams
@@ -53,6 +56,9 @@ func (c *connector) Dial(ctx context.Context, req socks.Request) (socks.Stream, 
 	}
 	if slices.Contains(rules.RejectPorts, req.Port) {
 		return nil, fmt.Errorf("%w: %d", errPlaintext, req.Port)
+	}
+	if slices.Contains(rules.WarnPorts, req.Port) {
+		c.log.Warn("Application request to a port that is commonly used for unencrypted protocols. Please make sure you don't send anything you would mind the rest of the Internet reading!", "port", req.Port)
 	}
 	areq, err := request(req)
 	if err != nil {

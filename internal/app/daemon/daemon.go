@@ -46,6 +46,7 @@ const lockFile = "lock"
 // New opens the data directory that cfg names, and locks it. Close must be called in the end.
 func New(cfg *config.Config, out *logfmt.Output) (*Daemon, error) {
 	d := &Daemon{cfg: cfg, out: out, log: slog.New(out.Handler()), reloads: make(chan reload), ready: make(chan struct{}), unlock: func() {}}
+	d.ports.connector.log = d.log
 	p := cfg.Client.Process
 	var err error
 	if d.data, err = statefile.Open(d.log, p.DataDirectory, statefile.Options{}); err != nil {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,7 +153,6 @@ func TestHostileHandshake(t *testing.T) {
 		{name: "NETINFO before CERTS", hook: func(s steps) steps { s[1], s[3] = s[3], s[1]; return s }, text: "NETINFO when CERTS was due"},
 		{name: "NETINFO with a wrong address", hook: set(iNetinfo, step(cell.CmdNetinfo, 0, 0, 0, 1, 4, 5, 1, 2, 3, 4, 5, 0)), is: cell.ErrMalformed},
 		{name: "NETINFO with too many addresses", hook: set(iNetinfo, step(cell.CmdNetinfo, append([]byte{0, 0, 0, 1, 4, 4, 1, 2, 3, 4, 255}, slices.Repeat([]byte{4, 4, 1, 2, 3, 4}, 80)...)...)), is: cell.ErrTruncated},
-		{name: "NETINFO with a long address", hook: set(iNetinfo, step(cell.CmdNetinfo, 0, 0, 0, 1, 9, 255)), text: "when NETINFO was due"},
 		{name: "NETINFO on a circuit", hook: onCircuit(iNetinfo), text: "NETINFO with a circuit ID"},
 
 		{name: "PADDING", hook: set(iNetinfo, step(cell.CmdPadding)), text: "PADDING when NETINFO was due"},
@@ -172,7 +171,6 @@ func TestHostileHandshake(t *testing.T) {
 			w := newWorld(t, fakepeer.Config{Hooks: fakepeer.Hooks{Handshake: c.hook}}, nil)
 			l, err := w.registry.Get(t.Context(), w.target)
 			if err == nil {
-				// NETINFO was the last that could be wrong, and the reader finds what is behind it.
 				t.Fatalf("link opened: %+v", l.Peer())
 			}
 			if c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.text) {
@@ -236,7 +234,8 @@ func TestTruncatedHandshake(t *testing.T) {
 		w := newWorld(t, fakepeer.Config{Hooks: fakepeer.Hooks{Handshake: hook}}, nil)
 		for ; cut < whole; cut += 1 + cut/10 {
 			_, err := w.registry.Get(t.Context(), w.target)
-			if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed) {
+			// Our NETINFO may go out before we notice.
+			if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.EPIPE) {
 				t.Errorf("after %d bytes of %d: %v", cut, whole, err)
 			}
 		}

@@ -64,6 +64,7 @@ type Link struct {
 	heard    atomic.Int64 // when the last circuit's cell came in, after opened
 	usage    atomic.Uint32
 	circuits atomic.Int32
+	unused   atomic.Int64 // since when there are no circuits, after opened
 
 	closeOnce sync.Once
 	closing   chan struct{} // closed when the link is to end
@@ -117,6 +118,7 @@ func (l *Link) AddUsage(u Usage) {
 // AddCircuits counts circuits in or out; a link without any is closed after some minutes.
 func (l *Link) AddCircuits(delta int) {
 	if l.circuits.Add(int32(delta)) == 0 {
+		l.unused.Store(int64(time.Since(l.opened)))
 		l.out.signal()
 	}
 }

@@ -73,9 +73,16 @@ func idleTimeout() time.Duration {
 // quiet keeps the two timers of a silent link. The writer owns it.
 type quiet struct {
 	idleAfter time.Duration
-	idleSince time.Time // zero while the link has circuits
 	padSince  time.Time // of the silence that padAt ends
 	padAt     time.Time // zero while the link is not padded
+}
+
+// idleAt returns when the link is to be closed, or the zero Time while it has circuits.
+func (q *quiet) idleAt(l *Link) time.Time {
+	if l.circuits.Load() > 0 {
+		return time.Time{}
+	}
+	return l.opened.Add(time.Duration(l.unused.Load()) + q.idleAfter)
 }
 
 // active notes that a cell left or came in at the given time.
@@ -88,17 +95,12 @@ func (q *quiet) active(l *Link, at time.Time) {
 
 // next returns how long to wait for the earlier of both timers.
 func (q *quiet) next(l *Link, now time.Time) time.Duration {
-	if l.circuits.Load() > 0 {
-		q.idleSince = time.Time{}
-	} else if q.idleSince.IsZero() {
-		q.idleSince = now
-	}
 	if q.padAt.IsZero() != !l.pads() {
 		q.active(l, now) // usage or policy has changed
 	}
 	wait := time.Hour
-	if !q.idleSince.IsZero() {
-		wait = q.idleSince.Add(q.idleAfter).Sub(now)
+	if at := q.idleAt(l); !at.IsZero() {
+		wait = at.Sub(now)
 	}
 	if !q.padAt.IsZero() {
 		wait = min(wait, q.padAt.Sub(now))
@@ -108,7 +110,7 @@ func (q *quiet) next(l *Link, now time.Time) time.Duration {
 
 // expire acts on the timers that are due.
 func (q *quiet) expire(l *Link, now time.Time) error {
-	if !q.idleSince.IsZero() && l.circuits.Load() == 0 && now.Sub(q.idleSince) >= q.idleAfter {
+	if at := q.idleAt(l); !at.IsZero() && !now.Before(at) {
 		return ErrIdle
 	}
 	if !q.padAt.IsZero() && !now.Before(q.padAt) {

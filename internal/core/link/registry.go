@@ -22,6 +22,9 @@ type Config struct {
 	Events     *event.Bus          // gets Event values; may be nil
 	Timeout    time.Duration       // for connecting, TLS and handshake together; 60 s if zero
 	Padding    PaddingPolicy       // what new links start with
+
+	// Addrs chooses which of a relay's addresses to use and in what order; all of them as they are if nil.
+	Addrs func([]netip.AddrPort) []netip.AddrPort
 }
 
 // A Registry holds all open links and makes new ones. Its methods are safe for concurrent use.
@@ -67,6 +70,8 @@ type Event struct {
 	Skew   time.Duration // of an open link: how far our clock is ahead
 	Err    error         // of a failed or closed one
 }
+
+var errNoAddr = errors.New("relay has no address that may be used")
 
 // ErrClosed is why links end when their registry is closed.
 var ErrClosed = errors.New("links are being closed")
@@ -121,8 +126,11 @@ func (r *Registry) Links() []*Link {
 // Get returns an open link to t: one that is there, or a new one. Callers that ask for the same relay at the same time
 // share one dial, which goes on when the caller that began it gives up.
 func (r *Registry) Get(ctx context.Context, t Target) (*Link, error) {
+	if r.cfg.Addrs != nil {
+		t.Addrs = r.cfg.Addrs(t.Addrs)
+	}
 	if len(t.Addrs) == 0 {
-		return nil, errors.New("link: target without an address")
+		return nil, errNoAddr
 	}
 	r.mu.Lock()
 	if r.closed {
@@ -153,7 +161,7 @@ func (r *Registry) Get(ctx context.Context, t Target) (*Link, error) {
 func (r *Registry) findLocked(t *Target) *Link {
 	var best *Link
 	for l := range r.links {
-		if t.matches(l.peer) && l.Err() == nil && (best == nil || l.opened.Before(best.opened)) {
+		if t.matches(l.peer) && l.Err() == nil && (best == nil || l.id < best.id) {
 			best = l
 		}
 	}

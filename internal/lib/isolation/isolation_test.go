@@ -60,10 +60,10 @@ func TestGroups(t *testing.T) {
 		}
 		seen[g] = true
 	}
-	if SessionGroup(7) != SessionGroup(7) {
+	if first, again := SessionGroup(7), SessionGroup(7); first != again {
 		t.Error("a session group differs from itself")
 	}
-	if NewToken() == NewToken() || NewToken() == (Token{}) {
+	if first, second := NewToken(), NewToken(); first == second || first == (Token{}) {
 		t.Error("tokens are not unique")
 	}
 }

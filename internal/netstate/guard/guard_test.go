@@ -11,8 +11,6 @@ import (
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/netdir/netdirtest"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
-	"github.com/tropea-net/tropea/internal/wire/consensus/consensustest"
-	"github.com/tropea-net/tropea/internal/wire/microdesc"
 	"github.com/tropea-net/tropea/internal/wire/statedoc"
 )
 
@@ -250,23 +248,9 @@ func check(t *testing.T, s *Set, now time.Time) {
 	}
 }
 
-// large is a network like the public one.
-func large(t testing.TB) *netdir.View {
-	n := consensustest.New(consensustest.Options{Relays: 9000, Seed: 1, Flavor: consensus.Microdesc})
-	mds := make(map[[32]byte]*microdesc.Microdesc, len(n.Microdescs))
-	for _, text := range n.Microdescs {
-		md, err := microdesc.Parse(text, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mds[md.Digest] = &md
-	}
-	return netdir.New(n.Consensus, func(d [32]byte) *microdesc.Microdesc { return mds[d] })
-}
-
 // BenchmarkFirst draws a whole sample.
 func BenchmarkFirst(b *testing.B) {
-	v := large(b)
+	v := netdir.New(netdirtest.Large(9000))
 	rng := rand.New(rand.NewChaCha8([32]byte{}))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -275,7 +259,7 @@ func BenchmarkFirst(b *testing.B) {
 }
 
 func BenchmarkPick(b *testing.B) {
-	v := large(b)
+	v := netdir.New(netdirtest.Large(9000))
 	s := New(Config{Rand: rand.New(rand.NewChaCha8([32]byte{}))})
 	b.ReportAllocs()
 	for b.Loop() {

@@ -8,7 +8,7 @@ import (
 
 // Numbers come from our user, else from the consensus.
 //
-// https://spec.torproject.org/param-spec.html#guard
+// https://spec.torproject.org/param-spec.html
 
 const day = 24 * time.Hour
 

@@ -9,7 +9,6 @@ import (
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/netdir/netdirtest"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
-	"github.com/tropea-net/tropea/internal/wire/consensus/consensustest"
 	"github.com/tropea-net/tropea/internal/wire/microdesc"
 )
 
@@ -134,27 +133,12 @@ func TestRelaySize(t *testing.T) {
 	}
 }
 
-// large is a network like the public one, with the microdescriptors that a client would have parsed.
-func large(t testing.TB) (c *consensus.Consensus, lookup netdir.Lookup) {
-	n := consensustest.New(consensustest.Options{Relays: 9000, Seed: 1, Flavor: consensus.Microdesc})
-	in := microdesc.NewInterner()
-	mds := make(map[[32]byte]*microdesc.Microdesc, len(n.Microdescs))
-	for _, text := range n.Microdescs {
-		md, err := microdesc.Parse(text, in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mds[md.Digest] = &md
-	}
-	return n.Consensus, func(d [32]byte) *microdesc.Microdesc { return mds[d] }
-}
-
 // A client with the public network's directory is to stay below 60 MiB: the view may have a tenth of that.
 func TestMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a large network takes long to make")
 	}
-	c, lookup := large(t)
+	c, lookup := netdirtest.Large(9000)
 	heap := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -176,7 +160,7 @@ func TestMemory(t *testing.T) {
 }
 
 func BenchmarkNew(b *testing.B) {
-	c, lookup := large(b)
+	c, lookup := netdirtest.Large(9000)
 	b.ReportAllocs()
 	for b.Loop() {
 		netdir.New(c, lookup)
@@ -185,7 +169,7 @@ func BenchmarkNew(b *testing.B) {
 
 // BenchmarkWith adds the last hundred microdescriptors.
 func BenchmarkWith(b *testing.B) {
-	c, lookup := large(b)
+	c, lookup := netdirtest.Large(9000)
 	last := map[[32]byte]bool{}
 	for i := range 100 {
 		last[c.Relays[i*90].Digest] = true
@@ -203,7 +187,7 @@ func BenchmarkWith(b *testing.B) {
 }
 
 func BenchmarkPathFraction(b *testing.B) {
-	c, lookup := large(b)
+	c, lookup := netdirtest.Large(9000)
 	v := netdir.New(c, lookup)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -63,7 +63,7 @@ type weights [numPositions][numClasses]uint32
 
 // newWeights computes the factors from the bandwidth-weights of a consensus, as C tor does (compute_weighted_bandwidths).
 //
-// https://spec.torproject.org/dir-spec/computing-consensus.html#bandwidth-weights
+// https://spec.torproject.org/dir-spec/computing-consensus.html
 func newWeights(c *consensus.Consensus) (w weights) {
 	scale := c.Params.Of(params.BWWeightScale)
 	for p, letter := range [numPositions]string{"g", "m", "e"} {

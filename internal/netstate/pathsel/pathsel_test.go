@@ -11,8 +11,6 @@ import (
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/netdir/netdirtest"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
-	"github.com/tropea-net/tropea/internal/wire/consensus/consensustest"
-	"github.com/tropea-net/tropea/internal/wire/microdesc"
 	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
 
@@ -288,10 +286,10 @@ func TestErrorText(t *testing.T) {
 
 // The relays of a network like the public one are chosen as often as its weights say.
 func TestDistribution(t *testing.T) {
-	v := large(t, 300)
+	v := netdir.New(netdirtest.Large(300))
 	s := New(Config{SharedSubnets: true})
 	rng := rand.New(rand.NewPCG(3, 4))
-	const draws = 100000
+	const draws = 40000
 	counts := map[*netdir.Relay]float64{}
 	for range draws {
 		r, err := s.Middle(v, nil, Need{}, rng)
@@ -323,22 +321,8 @@ func TestDistribution(t *testing.T) {
 	}
 }
 
-// large is a network like the public one.
-func large(t testing.TB, relays int) *netdir.View {
-	n := consensustest.New(consensustest.Options{Relays: relays, Seed: 1, Flavor: consensus.Microdesc})
-	mds := make(map[[32]byte]*microdesc.Microdesc, len(n.Microdescs))
-	for _, text := range n.Microdescs {
-		md, err := microdesc.Parse(text, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mds[md.Digest] = &md
-	}
-	return netdir.New(n.Consensus, func(d [32]byte) *microdesc.Microdesc { return mds[d] })
-}
-
 func BenchmarkExit(b *testing.B) {
-	v := large(b, 9000)
+	v := netdir.New(netdirtest.Large(9000))
 	s, rng := New(Config{}), rand.New(rand.NewChaCha8([32]byte{}))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -347,7 +331,7 @@ func BenchmarkExit(b *testing.B) {
 }
 
 func BenchmarkMiddle(b *testing.B) {
-	v := large(b, 9000)
+	v := netdir.New(netdirtest.Large(9000))
 	s, rng := New(Config{}), rand.New(rand.NewChaCha8([32]byte{}))
 	exit, _ := s.Exit(v, Need{Port: 443}, rng)
 	guard, _ := s.Middle(v, nil, Need{}, rng)
@@ -360,7 +344,7 @@ func BenchmarkMiddle(b *testing.B) {
 
 // BenchmarkMiddleWithSets has the options that cost the most.
 func BenchmarkMiddleWithSets(b *testing.B) {
-	v := large(b, 9000)
+	v := netdir.New(netdirtest.Large(9000))
 	s := New(Config{Exclude: set(b, "nobody,1.2.0.0/16,{xx}"), Country: country, NodeFamilies: []torrc.NodeSet{set(b, "{yy},nobody")}})
 	rng := rand.New(rand.NewChaCha8([32]byte{}))
 	exit, _ := s.Exit(v, Need{Port: 443}, rng)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
+	"github.com/tropea-net/tropea/internal/wire/consensus/consensustest"
 	"github.com/tropea-net/tropea/internal/wire/microdesc"
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
 	"github.com/tropea-net/tropea/internal/wire/params"
@@ -160,6 +161,18 @@ func (r *Relay) text() []byte {
 	ed := Ed(r.N)
 	e.Item("id", "ed25519", base64.RawStdEncoding.EncodeToString(ed[:]))
 	return must(e.Bytes())
+}
+
+// Large is a network like the public one, and what finds its microdescriptors.
+func Large(relays int) (*consensus.Consensus, netdir.Lookup) {
+	n := consensustest.New(consensustest.Options{Relays: relays, Seed: 1, Flavor: consensus.Microdesc})
+	in := microdesc.NewInterner()
+	mds := make(map[[32]byte]*microdesc.Microdesc, len(n.Microdescs))
+	for _, text := range n.Microdescs {
+		md := must(microdesc.Parse(text, in))
+		mds[md.Digest] = &md
+	}
+	return n.Consensus, func(d [32]byte) *microdesc.Microdesc { return mds[d] }
 }
 
 func must[T any](v T, err error) T {
