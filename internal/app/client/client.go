@@ -206,7 +206,6 @@ func (c *Client) followPadding(ctx context.Context) {
 		changed := c.dirs.Changed()
 		if v := c.dirs.View(); v != nil {
 			c.links.SetPadding(c.cfg.Padding.policy(v))
-			c.guards.update(v)
 		}
 		select {
 		case <-ctx.Done():

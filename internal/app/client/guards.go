@@ -4,50 +4,78 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"time"
 
+	"github.com/tropea-net/tropea/internal/netstate/guard"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
-	"github.com/tropea-net/tropea/internal/wire/consensus"
+	"github.com/tropea-net/tropea/internal/wire/statedoc"
 )
 
-// guards is interim.
+// guards gives the guard set, which is pure, a mutex, a clock and a place in the state file.
 type guards struct {
-	sel *pathsel.Selector
-	mu  sync.Mutex
-	rng *rand.Rand
-	cur [20]byte
+	now   func() time.Time
+	state *state
+
+	mu  sync.Mutex // guards set
+	set *guard.Set
 }
 
+// newGuards takes the guards out of the state file. Lines that are damaged are left out: a guard less is no danger.
 func newGuards(cfg Config, sel *pathsel.Selector, s *state, rng *rand.Rand) *guards {
-	return &guards{sel: sel, rng: rng}
+	g := &guards{now: cfg.Env.Now, state: s, set: guard.New(guard.Config{
+		Filter: sel.EntryOK, Version: CompatVersion, Rand: rng, NoGuards: cfg.NoGuards,
+	})}
+	s.read(func(d *statedoc.Document) {
+		list, errs := d.Guards()
+		if len(errs) > 0 {
+			cfg.Env.Log.Warn("guards in the state file left out", "err", errors.Join(errs...))
+		}
+		g.set.Load(list)
+	})
+	return g
 }
-func (g *guards) Pick(v *netdir.View, ok func(*netdir.Relay) bool) (*netdir.Relay, error) {
+
+// use runs f on the set and has the guards saved if they changed.
+func (g *guards) use(f func(*guard.Set, time.Time)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if r := v.ByRSA(g.cur); r != nil && r.Usable() && ok(r) {
-		return r, nil
+	f(g.set, g.now())
+	if !g.set.Changed() {
+		return
 	}
-	var list []*netdir.Relay
-	for r := range v.Relays() {
-		if r.Usable() && r.Flags.Has(consensus.Guard) && g.sel.EntryOK(r) && ok(r) {
-			list = append(list, r)
+	list := g.set.Save()
+	g.state.change(func(d *statedoc.Document) {
+		if err := d.SetGuards(list); err != nil {
+			g.state.log.Warn("cannot write the guards to the state file", "err", err)
 		}
-	}
-	if len(list) == 0 {
-		return nil, errors.New("no guard")
-	}
-	r := list[g.rng.IntN(len(list))]
-	g.cur = r.RSA
-	return r, nil
+	})
 }
-func (g *guards) Succeeded(*netdir.Relay) {}
-func (g *guards) Failed(r *netdir.Relay)  { g.mu.Lock(); g.cur = [20]byte{}; g.mu.Unlock() }
-func (g *guards) caches(v *netdir.View, n int) (out []*netdir.Relay) {
-	for r := range v.Relays() {
-		if r.Listed() && r.Flags.Has(consensus.V2Dir) && len(out) < n {
-			out = append(out, r)
-		}
-	}
-	return
+
+// Pick implements circmgr.Guards.
+func (g *guards) Pick(v *netdir.View, ok func(*netdir.Relay) bool) (r *netdir.Relay, err error) {
+	g.use(func(s *guard.Set, now time.Time) {
+		s.Update(v, now)
+		r, err = s.Pick(v, ok, now)
+	})
+	return r, err
 }
-func (g *guards) update(v *netdir.View) {}
+
+// Succeeded implements circmgr.Guards.
+func (g *guards) Succeeded(r *netdir.Relay) {
+	g.use(func(s *guard.Set, now time.Time) { s.Succeeded(r.RSA, now) })
+}
+
+// Failed implements circmgr.Guards.
+func (g *guards) Failed(r *netdir.Relay) {
+	g.use(func(s *guard.Set, now time.Time) { s.Failed(r.RSA, now) })
+}
+
+// caches returns up to n guards that serve directory documents.
+func (g *guards) caches(v *netdir.View, n int) (list []*netdir.Relay) {
+	g.use(func(s *guard.Set, now time.Time) {
+		s.Update(v, now)
+		list = s.Dirs(v, n, now)
+	})
+	return list
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/tropea-net/tropea/internal/client/dirclient"
 	"github.com/tropea-net/tropea/internal/client/dirsync"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/netstate/guard"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
 )
 
@@ -33,7 +34,7 @@ func explain(err error) (reason, advice string) {
 		return "CONNECTRESET", "Connections to relays are cut: a firewall here or at your provider may block Tor."
 	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EPERM):
 		return "NOROUTE", "This machine's firewall or sandbox forbids outgoing connections."
-	case errors.As(err, new(*pathsel.Error)):
+	case errors.As(err, new(*pathsel.Error)), errors.As(err, new(*guard.Error)):
 		return "NOPATH", "Check EntryNodes, MiddleNodes, ExitNodes, ExcludeNodes and StrictNodes in the configuration; else wait for more of the directory."
 	case errors.As(err, new(*dirclient.StatusError)):
 		return "DIRSERVER", "The directory server does not have what we need yet; another one will be asked."

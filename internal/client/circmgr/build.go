@@ -19,16 +19,20 @@ import (
 // ErrBuildTimeout is why a build that took too long was given up.
 var ErrBuildTimeout = errors.New("circuit build timed out")
 
-// launch chooses a path for need and starts to build it. It returns nil if there is no path.
-func (m *Manager) launch(v *netdir.View, need pathsel.Need, now time.Time) *entry {
+// noPath takes note that there is no path, and tells people once.
+func (m *Manager) noPath(err error, now time.Time) {
+	if m.lastErr == nil || m.lastErr.Error() != err.Error() {
+		m.log.Log(context.Background(), safelog.LevelNotice, "no path through the network", "err", err)
+	}
+	m.lastErr = err
+	m.backoff.failed(now)
+}
+
+// launch chooses a path for need and starts to build it.
+func (m *Manager) launch(v *netdir.View, need pathsel.Need) (*entry, error) {
 	path, err := m.choosePath(v, need)
 	if err != nil {
-		if m.lastErr == nil || m.lastErr.Error() != err.Error() {
-			m.log.Log(context.Background(), safelog.LevelNotice, "no path through the network", "err", err)
-		}
-		m.lastErr = err
-		m.backoff.failed(now)
-		return nil
+		return nil, err
 	}
 	m.lastCirc++
 	e := &entry{id: m.lastCirc, need: need, path: path}
@@ -44,7 +48,7 @@ func (m *Manager) launch(v *netdir.View, need pathsel.Need, now time.Time) *entr
 			circ.Close()
 		}
 	})
-	return e
+	return e, nil
 }
 
 // choosePath picks exit, guard and middle, in this order: whoever asks wants a certain exit, and the guard is to be the

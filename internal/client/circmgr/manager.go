@@ -108,7 +108,13 @@ func (e *entry) exit() *netdir.Relay { return e.path[len(e.path)-1] }
 // request is a stream that waits for a circuit.
 type request struct {
 	need  Need
-	reply chan Lease // has room for one
+	reply chan outcome // has room for one
+}
+
+// outcome is what a request gets.
+type outcome struct {
+	lease Lease
+	err   error
 }
 
 // New returns a manager. Run makes it work.
@@ -179,9 +185,10 @@ func (m *Manager) do(f func(now time.Time)) bool {
 	}
 }
 
-// Exit returns a circuit for need: an open one, or a new one. It waits until ctx ends.
+// Exit returns a circuit for need: an open one, or a new one. It waits until ctx ends, unless no exit will do. Its errors
+// are a *BuildError or ErrClosed.
 func (m *Manager) Exit(ctx context.Context, need Need) (Lease, error) {
-	r := &request{need: need, reply: make(chan Lease, 1)}
+	r := &request{need: need, reply: make(chan outcome, 1)}
 	if !m.do(func(now time.Time) {
 		m.ports.used(need.Port, now)
 		m.waiting = append(m.waiting, r)
@@ -189,8 +196,8 @@ func (m *Manager) Exit(ctx context.Context, need Need) (Lease, error) {
 		return Lease{}, ErrClosed
 	}
 	select {
-	case lease := <-r.reply:
-		return lease, nil
+	case o := <-r.reply:
+		return o.lease, o.err
 	case <-m.done:
 		return Lease{}, ErrClosed
 	case <-ctx.Done():

@@ -1,6 +1,7 @@
 package circmgr
 
 import (
+	"errors"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
@@ -36,7 +37,7 @@ func (m *Manager) serve(now time.Time) {
 		if e.dirty.IsZero() {
 			e.dirty, e.key = now, r.need.Isolation
 		}
-		r.reply <- Lease{Tunnel: e.circ.Tunnel(), Exit: e.exit(), Circ: e.id}
+		r.reply <- outcome{lease: Lease{Tunnel: e.circ.Tunnel(), Exit: e.exit(), Circ: e.id}}
 	}
 	clear(m.waiting[len(rest):])
 	m.waiting = rest
@@ -83,20 +84,36 @@ func (m *Manager) launchForWaiting(v *netdir.View, now time.Time) {
 		}
 	}
 	taken := map[*entry]Need{} // builds that are spoken for
+	rest := m.waiting[:0]
 	for _, r := range m.waiting {
-		if m.claim(building, taken, r.need, now) {
+		if m.claim(building, taken, r.need, now) || len(building) >= m.cfg.MaxPending || m.backoff.wait(now) > 0 {
+			rest = append(rest, r)
 			continue
-		}
-		if len(building) >= m.cfg.MaxPending {
-			return
 		}
 		need := r.need.Need
 		need.Stable = need.Stable || m.longLived(need.Port)
-		if e := m.launch(v, need, now); e != nil {
+		e, err := m.launch(v, need)
+		switch {
+		case err == nil:
 			building = append(building, e)
 			taken[e] = r.need
+		case hopeless(err):
+			r.reply <- outcome{err: &BuildError{err}}
+			continue
+		default:
+			m.noPath(err, now)
 		}
+		rest = append(rest, r)
 	}
+	clear(m.waiting[len(rest):])
+	m.waiting = rest
+}
+
+// hopeless tells whether no relay will do for a request, whatever is tried: no exit lets its port through, or all that do
+// have failed it.
+func hopeless(err error) bool {
+	var none *pathsel.Error
+	return errors.As(err, &none) && (none.Reason == pathsel.Rejected || none.Reason == pathsel.Avoided)
 }
 
 // claim finds a build that will serve need, and tells whether there is one.
@@ -145,7 +162,10 @@ func (m *Manager) launchAhead(v *netdir.View, now time.Time) {
 			}
 		}
 		for ; have < cleanPerPort && clean < maxClean; have++ {
-			if m.launch(v, need, now) == nil {
+			if _, err := m.launch(v, need); hopeless(err) {
+				break // circuits for other ports may be possible
+			} else if err != nil {
+				m.noPath(err, now)
 				return
 			}
 			clean++

@@ -61,8 +61,8 @@ func (s *Set) Pick(v *netdir.View, ok func(*netdir.Relay) bool, now time.Time) (
 const patience = 5 * time.Minute
 
 // pickPrimary divides circuits among the first primary guards that are up. A guard that does not suit the path counts as
-// one of those: it should not make us use more guards than we would without it. wait says that it is
-// better to wait for a microdescriptor than to take a lesser guard.
+// one of those: it should not make us use more guards than we would without it. wait says that it is better to wait for a
+// microdescriptor than to take a lesser guard.
 func (s *Set) pickPrimary(v *netdir.View, ok func(*netdir.Relay) bool, now time.Time) (r *netdir.Relay, wait bool) {
 	inUse := s.count(s.cfg.InUse, params.GuardNPrimaryToUse)
 	considered := 0
