@@ -107,7 +107,7 @@ func request(req socks.Request) (attach.Request, error) {
 		return attach.Request{}, errNoDNS
 	}
 	return attach.Request{
-		Host: req.Host, Port: req.Port, Isolation: req.Isolation, Early: req.Early,
+		Host: req.Host, Port: req.Port, Isolation: req.Isolation, KeepAlive: req.KeepAlive, Early: req.Early,
 		NoIPv4: req.Traffic.NoIPv4, NoIPv6: req.Traffic.NoIPv6, PreferIPv6: !req.Traffic.NoPreferIPv6,
 	}, nil
 }

@@ -38,6 +38,7 @@ type Request struct {
 	Host      string // a name, or an address in text form
 	Port      uint16 // not used by look-ups
 	Isolation isolation.Key
+	KeepAlive bool // the circuit stays young as long as it is used
 
 	// Early returns what is to be sent right behind BEGIN, at most MaxEarly bytes; it may be nil. It is called once for
 	// each circuit that is tried: what its last call gave is what the stream that Dial returns has got.
@@ -194,7 +195,7 @@ func (a *Attacher) lookup(ctx context.Context, req Request, name string) ([]rela
 func try[T any](ctx context.Context, a *Attacher, req Request, need pathsel.Need, open func(context.Context, circmgr.Lease) (T, error)) (T, error) {
 	var none T
 	for n := 1; ; n++ {
-		lease, err := a.cfg.Circuits.Exit(ctx, circmgr.Need{Need: need, Isolation: req.Isolation})
+		lease, err := a.cfg.Circuits.Exit(ctx, circmgr.Need{Need: need, Isolation: req.Isolation, KeepAlive: req.KeepAlive})
 		if err != nil {
 			return none, err
 		}

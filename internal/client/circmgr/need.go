@@ -14,6 +14,7 @@ import (
 type Need struct {
 	pathsel.Need
 	Isolation isolation.Key // only streams with equal keys share a circuit
+	KeepAlive bool          // MaxDirtiness counts from the last such use (KeepAliveIsolateSOCKSAuth)
 }
 
 // A Lease is a circuit that may be used for what was needed.

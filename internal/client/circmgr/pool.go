@@ -34,7 +34,7 @@ func (m *Manager) serve(now time.Time) {
 			rest = append(rest, r)
 			continue
 		}
-		if e.dirty.IsZero() {
+		if e.dirty.IsZero() || r.need.KeepAlive {
 			e.dirty, e.key = now, r.need.Isolation
 		}
 		r.reply <- outcome{lease: Lease{Tunnel: e.circ.Tunnel(), Exit: e.exit(), Circ: e.id}}
