@@ -235,7 +235,7 @@ func BenchmarkDigests(b *testing.B) {
 	n := len(consensus.SignedPart(doc))
 	b.SetBytes(int64(len(doc)))
 	for b.Loop() {
-		consensus.DigestsOf(doc, n)
+		consensus.DigestsOf(doc, n, false)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Digests of a document. The signed part reaches from the beginning to the space after the first directory-signature.
 type Digests struct {
-	SHA1   [20]byte // of the signed part: what signatures without algorithm sign
+	SHA1   [20]byte // of the signed part: what signatures without algorithm sign; zero if there are none of these
 	SHA256 [32]byte // of the signed part: what sha256 signatures sign
 	SHA3   [32]byte // SHA3-256 of the signed part: names the base of a consensus diff
 	Whole  [32]byte // SHA3-256 of all: names the target of a consensus diff
@@ -26,19 +26,24 @@ func SignedPart(doc []byte) []byte {
 	return doc[:i+len("\n"+signatureKeyword+" ")]
 }
 
-// DigestsOf computes the digests of a document whose signed part has the given length.
-func DigestsOf(doc []byte, signedLen int) (d Digests) {
+// DigestsOf computes the digests of a document whose signed part has the given length; SHA-1 only if it is asked for, since
+// it takes as long as a third of the parsing, and a microdesc consensus is not signed by it.
+func DigestsOf(doc []byte, signedLen int, withSHA1 bool) (d Digests) {
 	// Block by block, so that the text is read from memory once and from the cache thrice.
 	const block = 16 << 10
 	h1, h2, h3 := sha1.New(), sha256.New(), sha3.New256()
 	for signed := doc[:signedLen]; len(signed) > 0; {
 		part := signed[:min(len(signed), block)]
-		h1.Write(part)
+		if withSHA1 {
+			h1.Write(part)
+		}
 		h2.Write(part)
 		h3.Write(part)
 		signed = signed[len(part):]
 	}
-	h1.Sum(d.SHA1[:0])
+	if withSHA1 {
+		h1.Sum(d.SHA1[:0])
+	}
 	h2.Sum(d.SHA256[:0])
 	h3.Sum(d.SHA3[:0]) // leaves the state as it is
 	h3.Write(doc[signedLen:])

@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
 )
@@ -35,7 +36,8 @@ func Parse(doc []byte) (*Consensus, error) {
 	if err := p.parse(); err != nil {
 		return nil, fmt.Errorf("consensus: %w", err)
 	}
-	p.c.Digests = DigestsOf(doc, p.signed)
+	bySHA1 := slices.ContainsFunc(p.c.Signatures, func(s Signature) bool { return s.Algorithm == SHA1 })
+	p.c.Digests = DigestsOf(doc, p.signed, bySHA1)
 	return p.c, nil
 }
 
