@@ -132,7 +132,7 @@ func (c *Circuit) sendExtend(h *Hop, hs hopHandshake) error {
 	c.send.mu.Lock()
 	defer c.send.mu.Unlock()
 	if c.send.closed {
-		return c.errSoon()
+		return c.err
 	}
 	c.send.extend = true
 	return c.sealLocked(relaymsg.Msg{Cmd: relaymsg.CmdExtend2, Body: body})

@@ -36,7 +36,7 @@ type Circuit struct {
 	replies   chan control // answers to CREATE and EXTEND2; at most one is due at a time
 	closeOnce sync.Once
 	done      chan struct{} // closed when the circuit is over
-	err       error         // why; anyone may read it once done is closed
+	err       error         // why; anyone may read it once done is closed or send.closed is set
 }
 
 // sendHalf is the direction in which cells leave. Whoever encrypts holds its mutex across cipher and enqueue, so that
@@ -130,6 +130,7 @@ func (c *Circuit) fail(err error) {
 // https://spec.torproject.org/tor-spec/tearing-down-circuits.html
 func (c *Circuit) close(err error, reason cell.DestroyReason) {
 	c.closeOnce.Do(func() {
+		c.err = err
 		c.send.mu.Lock()
 		c.send.closed = true
 		c.send.mu.Unlock()
@@ -139,7 +140,6 @@ func (c *Circuit) close(err error, reason cell.DestroyReason) {
 		if reason != cell.DestroyChannelClosed {
 			c.table.remove(c.id) // after DESTROY: the ID may be taken again at once
 		}
-		c.err = err
 		close(c.done)
 		c.tunnel.close(err)
 	})
@@ -150,18 +150,9 @@ func (c *Circuit) sendMsg(m relaymsg.Msg) error {
 	c.send.mu.Lock()
 	defer c.send.mu.Unlock()
 	if c.send.closed {
-		return c.errSoon()
+		return c.err
 	}
 	return c.sealLocked(m)
-}
-
-// errSoon is why a circuit that is being closed takes nothing more. The goroutine that closes it may not have come to
-// tell the reason yet.
-func (c *Circuit) errSoon() error {
-	if err := c.Err(); err != nil {
-		return err
-	}
-	return ErrClosed
 }
 
 // errNoEarly says that a circuit is too long to be extended.
@@ -196,7 +187,7 @@ func (c *Circuit) sendData(id uint16, p []byte) (n, cells int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return 0, 0, c.errSoon()
+		return 0, 0, c.err
 	}
 	last := h.out.Hops() - 1
 	format := h.out.Format(last)

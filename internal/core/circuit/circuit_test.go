@@ -272,9 +272,11 @@ func TestBuildTimeout(t *testing.T) {
 // Closing a circuit ends its streams and tells the relay.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, fakepeer.Config{})
+		handler := fakepeer.Echo
+		w := newWorld(t, fakepeer.Config{Stream: func(string) fakepeer.Handler { return handler }})
 		c := w.build(3)
 		s := w.connect(c)
+		handler = fakepeer.Never
 		opening := w.begin(c)
 		c.Close()
 		c.Close()

@@ -53,7 +53,7 @@ func TestEvents(t *testing.T) {
 func TestReuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, fakepeer.Config{}, nil)
-		l := w.get()
+		l, peer := w.open()
 		rsaOnly, edOnly := w.target, w.target
 		rsaOnly.HasEd, edOnly.HasRSA = false, false
 		for _, target := range []link.Target{w.target, rsaOnly, edOnly} {
@@ -61,7 +61,7 @@ func TestReuse(t *testing.T) {
 				t.Errorf("another link: %v", err)
 			}
 		}
-		w.relay.Conns()[0].Close()
+		peer.Close()
 		synctest.Wait()
 		if l2 := w.get(); l2 == l || l2.ID() == l.ID() {
 			t.Error("a closed link was given out")

@@ -8,6 +8,7 @@ import (
 // deadline is the read or write deadline of a stream. The zero value never expires.
 type deadline struct {
 	mu      sync.Mutex // guards the fields below
+	at      time.Time  // zero: never
 	timer   *time.Timer
 	expired chan struct{} // closed when the deadline has passed; nil until first asked for
 	set     uint          // counts set, so that a timer that fires late does nothing
@@ -22,7 +23,8 @@ func (d *deadline) setTime(t time.Time) {
 		d.timer = nil
 	}
 	d.set++
-	if d.passedLocked() || d.expired == nil {
+	d.at = t
+	if d.expired == nil || d.closedLocked() {
 		d.expired = make(chan struct{})
 	}
 	if t.IsZero() {
@@ -43,7 +45,7 @@ func (d *deadline) setTime(t time.Time) {
 	})
 }
 
-func (d *deadline) passedLocked() bool {
+func (d *deadline) closedLocked() bool {
 	select {
 	case <-d.expired:
 		return true
@@ -63,9 +65,9 @@ func (d *deadline) wait() <-chan struct{} {
 	return d.expired
 }
 
-// passed tells whether the deadline is over.
+// passed tells whether the deadline is over. The timer may be a moment behind.
 func (d *deadline) passed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.passedLocked()
+	return !d.at.IsZero() && !time.Now().Before(d.at)
 }

@@ -101,7 +101,7 @@ func (c *Circuit) Seal(hop int, m relaymsg.Msg) [cell.BodyLen]byte {
 	body := c.encodeLocked(m)
 	tag := c.sealLocked(hop, &body, cell.CmdRelay)
 	if m.Cmd == relaymsg.CmdData {
-		c.hops[hop].countSent(tag)
+		c.hops[hop].countSentLocked(m.Stream, tag)
 	}
 	return body
 }
@@ -160,8 +160,11 @@ func (h *hop) endLocked() {
 	}
 }
 
-// countSent counts a DATA cell to the client.
-func (h *hop) countSent(tag relaycrypt.Tag) {
+// countSentLocked counts a DATA cell to the client.
+func (h *hop) countSentLocked(stream uint16, tag relaycrypt.Tag) {
+	if s := h.streams[stream]; s != nil {
+		s.room--
+	}
 	h.room--
 	h.sent++
 	if h.sent%circIncrement == 0 {
@@ -176,7 +179,7 @@ func (c *Circuit) sendLocked(hop int, m relaymsg.Msg, cmd cell.Command) {
 	body := c.encodeLocked(m)
 	tag := c.sealLocked(hop, &body, cmd)
 	if m.Cmd == relaymsg.CmdData {
-		c.hops[hop].countSent(tag)
+		c.hops[hop].countSentLocked(m.Stream, tag)
 	}
 	c.conn.sendLocked(cell.Cell{Circ: c.id, Cmd: cmd, Body: body[:]})
 }

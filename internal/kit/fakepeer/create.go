@@ -77,8 +77,9 @@ func (c *Conn) create(in cell.Cell) {
 	if in.Circ&high == 0 {
 		r.violationLocked("%v with circuit ID %#x, whose high bit is not set", in.Cmd, in.Circ)
 	}
-	if c.circs[in.Circ] != nil {
+	if old := c.circs[in.Circ]; old != nil {
 		r.violationLocked("%v with circuit ID %#x, which is in use", in.Cmd, in.Circ)
+		old.endLocked()
 	}
 	r.stats.Circuits++
 	circ := &Circuit{conn: c, id: in.Circ, number: r.stats.Circuits, pad: newPad()}

@@ -13,13 +13,17 @@ import (
 // certLifetime is that of TLS certificates.
 const certLifetime = 30 * 24 * time.Hour
 
+// readLen is how much room there is at least for a Read: a whole TLS record.
+const readLen = 16 << 10
+
 // reader cuts a connection into cells.
 type reader struct {
 	conn net.Conn
-	buf  []byte
+	mem  []byte
+	buf  []byte // the part of mem that has been read and not yet used
 }
 
-// next returns the next cell, or false when the connection is over.
+// next returns the next cell, or false when the connection is over. It is valid until the next call.
 func (r *reader) next(f cell.Framing) (cell.Cell, bool) {
 	for {
 		c, n, err := f.Next(r.buf)
@@ -30,12 +34,18 @@ func (r *reader) next(f cell.Framing) (cell.Cell, bool) {
 			r.buf = r.buf[n:]
 			return c, true
 		}
-		r.buf = slices.Grow(r.buf, 1<<14)
-		m, err := r.conn.Read(r.buf[len(r.buf):cap(r.buf)])
+		// The cell before this one, which aliases r.buf, has been dealt with.
+		rest := copy(r.mem, r.buf)
+		if len(r.mem)-rest < readLen {
+			r.mem = slices.Grow(r.mem[:rest], cell.MaxVariableLen+readLen)
+			r.mem = r.mem[:cap(r.mem)]
+			copy(r.mem, r.buf)
+		}
+		m, err := r.conn.Read(r.mem[rest:])
 		if m == 0 && err != nil {
 			return c, false
 		}
-		r.buf = r.buf[:len(r.buf)+m]
+		r.buf = r.mem[:rest+m]
 	}
 }
 

@@ -43,8 +43,11 @@ func (c *Circuit) open(hop int, m relaymsg.Msg) {
 	r := c.conn.relay
 	r.mu.Lock()
 	h := c.hops[hop]
-	if m.Stream == 0 || h.streams[m.Stream] != nil {
+	if old := h.streams[m.Stream]; m.Stream == 0 || old != nil {
 		r.violationLocked("%v with stream ID %d, which is in use", m.Cmd, m.Stream)
+		if old != nil {
+			old.endLocked()
+		}
 	}
 	r.mu.Unlock()
 	s := &Stream{
@@ -206,14 +209,13 @@ func (s *Stream) Write(p []byte) (int, error) {
 	defer r.mu.Unlock()
 	n := 0
 	for n < len(p) {
-		for !s.ended && (s.room == 0 || s.circ.hops[s.hop].room == 0) {
+		for !s.ended && (s.room <= 0 || s.circ.hops[s.hop].room <= 0) {
 			s.changed.Wait()
 		}
 		if s.ended {
 			return n, net.ErrClosed
 		}
 		m := min(len(p)-n, relaymsg.MaxBody)
-		s.room--
 		s.circ.sendLocked(s.hop, relaymsg.Msg{Cmd: relaymsg.CmdData, Stream: s.id, Body: p[n : n+m]}, cell.CmdRelay)
 		n += m
 	}
