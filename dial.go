@@ -67,32 +67,35 @@ func (d Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn
 	if err != nil || port == 0 {
 		return nil, &Error{Kind: BadAddress, Op: "dial", Err: fmt.Errorf("port %q is not a number from 1 to 65535", portText)}
 	}
-	if err := d.Client.running(ctx); err != nil {
+	if err := d.Client.running(); err != nil {
 		return nil, &Error{Kind: Closed, Op: "dial", Err: err}
 	}
+	d.Client.inner.Nudge()
 	s, err := d.Client.inner.Streams().Dial(ctx, d.request(host, uint16(port)))
 	if err != nil {
-		return nil, wrap("dial", err)
+		return nil, d.Client.wrap("dial", err)
 	}
 	return s, nil
 }
 
 // Resolve is like [Client.Resolve], with the options of d.
 func (d Dialer) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	if err := d.Client.running(ctx); err != nil {
+	if err := d.Client.running(); err != nil {
 		return nil, &Error{Kind: Closed, Op: "resolve", Err: err}
 	}
+	d.Client.inner.Nudge()
 	addrs, _, err := d.Client.inner.Streams().Resolve(ctx, d.request(host, 0))
-	return addrs, wrap("resolve", err)
+	return addrs, d.Client.wrap("resolve", err)
 }
 
 // ResolveAddr is like [Client.ResolveAddr], with the options of d.
 func (d Dialer) ResolveAddr(ctx context.Context, addr netip.Addr) ([]string, error) {
-	if err := d.Client.running(ctx); err != nil {
+	if err := d.Client.running(); err != nil {
 		return nil, &Error{Kind: Closed, Op: "resolve", Err: err}
 	}
+	d.Client.inner.Nudge()
 	names, err := d.Client.inner.Streams().ResolvePTR(ctx, d.request(addr.String(), 0))
-	return names, wrap("resolve", err)
+	return names, d.Client.wrap("resolve", err)
 }
 
 func (d Dialer) request(host string, port uint16) attach.Request {
@@ -104,7 +107,7 @@ func (d Dialer) request(host string, port uint16) attach.Request {
 }
 
 // running returns an error unless Start was called and Close was not.
-func (c *Client) running(ctx context.Context) error {
+func (c *Client) running() error {
 	c.mu.Lock()
 	done := c.done
 	c.mu.Unlock()
@@ -115,6 +118,17 @@ func (c *Client) running(ctx context.Context) error {
 	case <-done:
 		return c.runErr
 	default:
-		return ctx.Err()
+		return nil
 	}
+}
+
+// wrap makes an Error of what a stream or a look-up failed with.
+func (c *Client) wrap(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case c.running() != nil:
+		return &Error{Kind: Closed, Op: op, Err: err}
+	}
+	return &Error{Kind: kindOf(err), Op: op, Err: err}
 }

@@ -81,14 +81,11 @@ func (e *stuckError) Error() string {
 	return fmt.Sprintf("stuck at %v: %v. %s", e.status, e.problem.Err, e.problem.Advice)
 }
 
-func (e *stuckError) Unwrap() error { return e.err }
-
-// wrap makes an Error of what a stream or a look-up failed with.
-func wrap(op string, err error) error {
-	if err == nil {
-		return nil
+func (e *stuckError) Unwrap() []error {
+	if e.problem == nil {
+		return []error{e.err}
 	}
-	return &Error{Kind: kindOf(err), Op: op, Err: err}
+	return []error{e.err, e.problem.Err}
 }
 
 func kindOf(err error) Kind {
@@ -99,10 +96,15 @@ func kindOf(err error) Kind {
 		return NotSupported
 	case errors.Is(err, attach.ErrBadHost), errors.Is(err, attach.ErrInternal), errors.Is(err, attach.ErrNoFamily):
 		return BadAddress
+	case errors.Is(err, attach.ErrNoExit):
+		return ExitPolicyRejected
 	case errors.Is(err, attach.ErrPrivateName):
 		return Unreachable
 	case errors.As(err, &build):
-		if build.Err == nil {
+		switch {
+		case errors.Is(build.Cause, context.Canceled):
+			return Other
+		case errors.Is(build.Err, circmgr.ErrNoDirectory):
 			return NotReady
 		}
 		return NoCircuit

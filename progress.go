@@ -19,6 +19,11 @@ type Status struct {
 
 func (s Status) String() string { return fmt.Sprintf("%d%% (%s): %s", s.Percent, s.Tag, s.Summary) }
 
+var (
+	starting = Status{0, "starting", "Starting"}
+	done     = Status{100, "done", "Done"}
+)
+
 // Problem is something that went wrong during the start. It may go away by itself.
 type Problem struct {
 	Reason string // one word, such as "CONNECTREFUSED"

@@ -2,17 +2,22 @@ package tropea
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/app/client"
 	"github.com/tropea-net/tropea/internal/client/bootstrap"
+	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/event"
 	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/netstate/pathsel"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
 )
 
@@ -29,11 +34,13 @@ type Config struct {
 	// Logger gets what the client has to say; nothing is logged without one. User data is scrubbed.
 	Logger *slog.Logger
 
-	// Authorities and Fallbacks replace the public network, in the form of the torrc options DirAuthority and FallbackDir.
+	// Authorities replace the public network, in the form of the torrc option DirAuthority. Fallbacks, in that of FallbackDir,
+	// are whom to ask first; without any, the authorities are asked, or with the public network its own fallbacks.
 	Authorities []string
 	Fallbacks   []string
 
-	// AllowInternal lets streams go to addresses that mean something on the exit's own network only, for private networks.
+	// AllowInternal is for private networks: streams may go to addresses that mean something on the exit's own network only,
+	// and relays of one subnet may be in one path.
 	AllowInternal bool
 
 	// MinPaths is the share of all paths, from 0.25 to 0.95, of which relays must be known before circuits are built. The
@@ -52,10 +59,12 @@ type Client struct {
 	started bool
 	status  Status
 	problem *Problem
-	ready   chan struct{} // closed when bootstrap is done
+	ready   chan struct{} // closed by readyOnce when there was a circuit
 	done    chan struct{} // closed when Run has returned; nil before Start
 	runErr  error         // why, once done is closed
 	wg      sync.WaitGroup
+
+	readyOnce sync.Once
 }
 
 // New makes a client. It does not touch the network before Start.
@@ -67,6 +76,7 @@ func New(cfg Config) (*Client, error) {
 	inner := client.Config{
 		Env:           env.Env{Net: netx.OS{}, Now: time.Now, Log: log},
 		AllowInternal: cfg.AllowInternal,
+		Select:        pathsel.Config{SharedSubnets: cfg.AllowInternal},
 		MinPaths:      cfg.MinPaths,
 	}
 	for _, line := range cfg.Authorities {
@@ -76,6 +86,12 @@ func New(cfg Config) (*Client, error) {
 		}
 		inner.Authorities = append(inner.Authorities, a)
 	}
+	if len(cfg.Authorities) > 0 && !slices.ContainsFunc(inner.Authorities, trusteddirs.Authority.Votes) {
+		return nil, &Error{Kind: BadConfig, Op: "new", Err: errors.New("Authorities: none has a v3ident, so none could sign the directory")}
+	}
+	if cfg.MinPaths != 0 && !(cfg.MinPaths >= 0.25 && cfg.MinPaths <= 0.95) {
+		return nil, &Error{Kind: BadConfig, Op: "new", Err: fmt.Errorf("MinPaths: %v is not from 0.25 to 0.95", cfg.MinPaths)}
+	}
 	for _, line := range cfg.Fallbacks {
 		f, _, err := trusteddirs.ParseFallback(line)
 		if err != nil {
@@ -83,7 +99,7 @@ func New(cfg Config) (*Client, error) {
 		}
 		inner.Fallbacks = append(inner.Fallbacks, f)
 	}
-	c := &Client{log: log, release: func() {}, ready: make(chan struct{})}
+	c := &Client{log: log, release: func() {}, ready: make(chan struct{}), status: starting}
 	var err error
 	if inner.Env.State, err = c.openStore(cfg.Dir); err != nil {
 		return nil, &Error{Kind: BadConfig, Op: "new", Err: err}
@@ -146,7 +162,7 @@ func (c *Client) Start(ctx context.Context) error {
 func (c *Client) follow(ctx context.Context, sub *event.Sub) {
 	for {
 		e, err := sub.Next(ctx)
-		if _, lost := err.(*event.OverrunError); lost {
+		if errors.Is(err, event.ErrOverrun) {
 			sub = c.inner.Events().Subscribe(256)
 			continue
 		}
@@ -156,14 +172,25 @@ func (c *Client) follow(ctx context.Context, sub *event.Sub) {
 		c.mu.Lock()
 		switch e := e.(type) {
 		case bootstrap.Status:
-			c.status = Status{e.Percent, e.Tag, e.Summary}
-			if e.Percent == 100 {
-				close(c.ready) // the tracker tells this once
+			c.reachLocked(Status{e.Percent, e.Tag, e.Summary})
+		case circmgr.Event:
+			if e.State == circmgr.Built { // the Status that tells of the first one comes later, or is lost in an overrun
+				c.reachLocked(done)
 			}
 		case bootstrap.Problem:
 			c.problem = &Problem{Reason: e.Reason, Advice: e.Advice, Err: e.Err}
 		}
 		c.mu.Unlock()
+	}
+}
+
+// reachLocked takes note of how far the start has come. It never goes back.
+func (c *Client) reachLocked(s Status) {
+	if s.Percent > c.status.Percent {
+		c.status = s
+	}
+	if s == done {
+		c.readyOnce.Do(func() { close(c.ready) })
 	}
 }
 
@@ -176,6 +203,7 @@ func (c *Client) Close() error {
 		c.done = make(chan struct{})
 		c.runErr = errClosed
 		close(c.done)
+		c.inner.Events().Close()
 	}
 	c.mu.Unlock()
 	if started && c.cancel != nil {

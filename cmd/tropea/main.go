@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/tropea-net/tropea/internal/kit/bench"
 	"github.com/tropea-net/tropea/internal/kit/testnet"
 )
 
 // verbs are what tropea does besides being a tor. A first argument that is none of them is a torrc option or a flag.
 var verbs = map[string]func(ctx context.Context, args []string, stdout, stderr io.Writer) int{
+	"bench":   bench.Main,
 	"testnet": testnet.Main,
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"os/user"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tropea-net/tropea/internal/app/config"
 )
@@ -72,8 +75,8 @@ const daemonVar = "TROPEA_DAEMON_FD"
 var errParent = errors.New("the daemon runs in the background")
 
 // becomeDaemon starts this program again in a session of its own, and waits until that has begun to serve. Go cannot
-// fork: the runtime's threads would be lost.
-func becomeDaemon(cfg *config.Config) error {
+// fork: the runtime's threads would be lost. stdin is what has been read of standard input.
+func becomeDaemon(cfg *config.Config, stdin []byte) error {
 	if !cfg.Client.Process.RunAsDaemon || os.Getenv(daemonVar) != "" {
 		return nil
 	}
@@ -90,7 +93,7 @@ func becomeDaemon(cfg *config.Config) error {
 	child.Args[0] = os.Args[0]
 	child.Env = append(os.Environ(), daemonVar+"=3")
 	child.ExtraFiles = []*os.File{w}
-	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
+	child.Stdin, child.Stdout, child.Stderr = bytes.NewReader(stdin), os.Stdout, os.Stderr
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := child.Start(); err != nil {
 		return fmt.Errorf("cannot start in the background: %w", err)
@@ -101,9 +104,9 @@ func becomeDaemon(cfg *config.Config) error {
 		return errParent
 	}
 	if err := child.Wait(); err != nil {
-		return fmt.Errorf("the daemon did not start: %w", err)
+		return fmt.Errorf("the daemon did not start (%w); its log says why", err)
 	}
-	return errors.New("the daemon ended at once")
+	return errParent // it was told to end before it had begun
 }
 
 // daemonReady tells the process that waits in becomeDaemon that all is well.
@@ -113,6 +116,13 @@ func daemonReady() {
 		return
 	}
 	os.Unsetenv(daemonVar)
+	// Whoever reads what the starting process writes waits for the last one that can write there.
+	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
+		for std := range 3 {
+			unix.Dup2(int(null.Fd()), std)
+		}
+		null.Close()
+	}
 	f := os.NewFile(uintptr(fd), "daemon pipe")
 	f.Write([]byte{1})
 	f.Close()

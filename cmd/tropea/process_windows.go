@@ -35,7 +35,7 @@ func becomeUser(name string) error {
 
 var errParent = errors.New("the daemon runs in the background")
 
-func becomeDaemon(cfg *config.Config) error {
+func becomeDaemon(cfg *config.Config, _ []byte) error {
 	if cfg.Client.Process.RunAsDaemon {
 		return errors.New("option RunAsDaemon is not supported on this system")
 	}

@@ -22,7 +22,7 @@ import (
 var errStop = errors.New("stopped")
 
 // serve runs the daemon and acts on signals, until one of them ends it.
-func serve(ctx context.Context, d *daemon.Daemon, cmd config.CommandLine, host config.Host, out *logfmt.Output) error {
+func serve(ctx context.Context, d *daemon.Daemon, cmd config.CommandLine, host machine, out *logfmt.Output) error {
 	log := slog.New(out.Handler())
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -41,26 +41,24 @@ func serve(ctx context.Context, d *daemon.Daemon, cmd config.CommandLine, host c
 			daemonReady()
 			ready = nil
 		case <-owner:
-			log.Log(ctx, safelog.LevelNotice, "Owning controller process has vanished; exiting now.")
+			log.Log(ctx, safelog.LevelNotice, "Owning controller process has vanished -- exiting now.")
 			cancel(errStop)
 			owner = nil
 		case s := <-signals:
 			if err := act(ctx, s, d, cmd, host, out, log); err != nil {
 				cancel(err)
-				if end := <-ended; end != nil {
-					return end
+				end := <-ended // which tells more than a reload that came too late
+				if end == nil && !errors.Is(err, errStop) {
+					end = err
 				}
-				if errors.Is(err, errStop) {
-					return nil
-				}
-				return err
+				return end
 			}
 		}
 	}
 }
 
 // act does what a signal asks for. An error ends the program; errStop does so cleanly.
-func act(ctx context.Context, s os.Signal, d *daemon.Daemon, cmd config.CommandLine, host config.Host, out *logfmt.Output, log *slog.Logger) error {
+func act(ctx context.Context, s os.Signal, d *daemon.Daemon, cmd config.CommandLine, host machine, out *logfmt.Output, log *slog.Logger) error {
 	notice := func(text string) { log.Log(ctx, safelog.LevelNotice, text) }
 	switch s {
 	case os.Interrupt:
@@ -71,7 +69,7 @@ func act(ctx context.Context, s os.Signal, d *daemon.Daemon, cmd config.CommandL
 		return errStop
 	case sigHUP:
 		notice("Received reload signal (hup). Reloading config and resetting internal state.")
-		cfg, err := config.Load(cmd, host)
+		cfg, err := load(cmd, host)
 		for _, m := range cfg.Messages {
 			log.Log(ctx, m.Level, m.Text)
 		}
@@ -89,8 +87,8 @@ func act(ctx context.Context, s os.Signal, d *daemon.Daemon, cmd config.CommandL
 	return nil
 }
 
-// ownerPoll is how often the owning process is looked at, as C tor does.
-const ownerPoll = 15 * time.Second
+// ownerPoll is how often the owning process is looked at, as C tor does. Tests have less patience.
+var ownerPoll = 15 * time.Second
 
 // watchOwner returns a channel that is closed when the process with the given ID, if any, has ended.
 func watchOwner(ctx context.Context, spec string) <-chan struct{} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/tropea-net/tropea/internal/app/daemon"
 	"github.com/tropea-net/tropea/internal/app/logfmt"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
+	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
 
 // versionText is what programs parse: the C tor whose behaviour we have, and our own name and version in brackets.
@@ -31,9 +33,17 @@ func tor(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if code, done := inform(cmd, stdout); done {
 		return code
 	}
-	host := config.System()
-	host.Stdin = stdin
-	cfg, err := config.Load(cmd, host)
+	host, err := newMachine(cmd, stdin)
+	if err != nil {
+		return fail(log, err)
+	}
+	cfg, err := load(cmd, host)
+	if err == nil && cmd.Command == config.Run {
+		// The process that goes on in the background says all that there is to say.
+		if err = becomeDaemon(cfg, host.stdin); errors.Is(err, errParent) {
+			return 0
+		}
+	}
 	for _, m := range cfg.Messages {
 		log.Log(ctx, m.Level, m.Text)
 	}
@@ -50,14 +60,9 @@ func tor(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	log.Log(ctx, safelog.LevelNotice, "Tor "+versionText+" running on "+runtime.GOOS+" with "+runtime.Version()+".")
 	log.Log(ctx, safelog.LevelNotice, "Tropea is not made by the Tor Project and has not been audited. Tor can't help you if you use it wrong!")
-	if err := becomeDaemon(cfg); err != nil {
-		if errors.Is(err, errParent) {
-			return 0
-		}
-		return fail(log, err)
-	}
 	opt := cfg.Client.Log
 	opt.Quiet, opt.Program = cmd.Quiet, "Tor "+versionText
+	opt.Daemon = false // standard output works until daemonReady, for what goes wrong before
 	cfg.Client.Log = opt
 	if err := out.Configure(opt); err != nil {
 		return fail(log, err)
@@ -70,10 +75,38 @@ func tor(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return fail(log, err)
 	}
 	defer d.Close()
-	if err := serve(ctx, d, cmd, host, out); err != nil {
+	err = serve(ctx, d, cmd, host, out)
+	switch {
+	case errors.Is(err, daemon.ErrClient):
+		log.Error(safelog.RevealText(err))
+		return 1
+	case err != nil:
 		return fail(log, err)
 	}
 	return 0
+}
+
+// machine is what configuration is loaded from, again and again.
+type machine struct {
+	config.Host
+	stdin []byte // all of standard input, if the configuration is there
+}
+
+func newMachine(cmd config.CommandLine, stdin io.Reader) (m machine, err error) {
+	m.Host = config.System()
+	if cmd.Torrc == "-" {
+		m.stdin, err = io.ReadAll(io.LimitReader(stdin, torrc.MaxBytes+1))
+	}
+	if err != nil {
+		return m, fmt.Errorf("standard input: %w", err)
+	}
+	return m, nil
+}
+
+// load reads the configuration. Standard input is what it was at first each time.
+func load(cmd config.CommandLine, m machine) (*config.Config, error) {
+	m.Stdin = bytes.NewReader(m.stdin)
+	return config.Load(cmd, m.Host)
 }
 
 // fail logs why the program ends, in the way of C tor.

@@ -35,8 +35,8 @@ type Config struct {
 	Env   env.Env
 	Cache statefile.Store // directory documents; Env.State if nil
 
-	Authorities []trusteddirs.Authority // with Fallbacks: the public ones if both are empty
-	Fallbacks   []trusteddirs.Fallback
+	Authorities []trusteddirs.Authority // the public ones if empty
+	Fallbacks   []trusteddirs.Fallback  // the public ones if Authorities is empty too
 	Select      pathsel.Config
 	NoGuards    bool // choose first hops anew each time (UseEntryGuards 0)
 	MinPaths    float64
@@ -87,8 +87,12 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Cache == nil {
 		cfg.Cache = cfg.Env.State
 	}
-	if len(cfg.Authorities) == 0 && len(cfg.Fallbacks) == 0 {
-		cfg.Authorities, cfg.Fallbacks = trusteddirs.Default()
+	if len(cfg.Authorities) == 0 {
+		var fallbacks []trusteddirs.Fallback
+		cfg.Authorities, fallbacks = trusteddirs.Default()
+		if len(cfg.Fallbacks) == 0 { // they belong to these authorities
+			cfg.Fallbacks = fallbacks
+		}
 	}
 	c := &Client{cfg: cfg}
 	var err error

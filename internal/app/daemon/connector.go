@@ -118,7 +118,7 @@ func replyCode(err error) socksmsg.ReplyCode {
 	switch {
 	case errors.Is(err, attach.ErrOnion):
 		return socksmsg.OnionNotFound
-	case errors.Is(err, errPlaintext), errors.Is(err, errNoDNS), errors.Is(err, attach.ErrNoFamily), errors.Is(err, attach.ErrExitName):
+	case errors.Is(err, errPlaintext), errors.Is(err, errNoDNS), errors.Is(err, attach.ErrNoFamily), errors.Is(err, attach.ErrExitName), errors.Is(err, attach.ErrNoExit):
 		return socksmsg.NotAllowed
 	case errors.As(err, &end):
 		return socks.ReplyForEnd(end.Reason)

@@ -32,8 +32,17 @@ type Daemon struct {
 
 	reloads chan reload
 	ready   chan struct{} // closed when all ports are open
+	done    chan struct{} // closed when Run has returned
 	ports   ports
 }
+
+// ErrClient is wrapped by the errors of Run that a running client has failed with.
+var ErrClient = errors.New("the Tor client has failed")
+
+var (
+	errEnded = errors.New("the daemon has ended")
+	errPanic = errors.New("a panic was contained in the client")
+)
 
 type reload struct {
 	cfg  *config.Config
@@ -45,7 +54,7 @@ const lockFile = "lock"
 
 // New opens the data directory that cfg names, and locks it. Close must be called in the end.
 func New(cfg *config.Config, out *logfmt.Output) (*Daemon, error) {
-	d := &Daemon{cfg: cfg, out: out, log: slog.New(out.Handler()), reloads: make(chan reload), ready: make(chan struct{}), unlock: func() {}}
+	d := &Daemon{cfg: cfg, out: out, log: slog.New(out.Handler()), reloads: make(chan reload), ready: make(chan struct{}), done: make(chan struct{}), unlock: func() {}}
 	d.ports.connector.log = d.log
 	p := cfg.Client.Process
 	var err error
@@ -72,7 +81,10 @@ func New(cfg *config.Config, out *logfmt.Output) (*Daemon, error) {
 }
 
 // lockPatience is how long to wait for another process to let go of the data directory: it may be about to end.
-const lockPatience = 5 * time.Second
+const (
+	lockPatience = 5 * time.Second
+	lockPoll     = 100 * time.Millisecond
+)
 
 func (d *Daemon) lock(path string) (unlock func(), err error) {
 	unlock, err = d.data.Lock(lockFile)
@@ -80,11 +92,12 @@ func (d *Daemon) lock(path string) (unlock func(), err error) {
 		return unlock, err
 	}
 	d.log.Warn(fmt.Sprintf("It looks like another Tor process is running with the same data directory. Waiting %d seconds to see if it goes away.", int(lockPatience.Seconds())))
-	time.Sleep(lockPatience)
-	if unlock, err = d.data.Lock(lockFile); err != nil {
-		return nil, fmt.Errorf("no, it's still there, exiting: %w (%s)", err, path)
+	for end := time.Now().Add(lockPatience); time.Now().Before(end); time.Sleep(lockPoll) {
+		if unlock, err = d.data.Lock(lockFile); !errors.Is(err, statefile.ErrLocked) {
+			return unlock, err
+		}
 	}
-	return unlock, nil
+	return nil, fmt.Errorf("no, it's still there, exiting: %w (%s)", err, path)
 }
 
 func (d *Daemon) writePid() error {
@@ -116,12 +129,9 @@ func (d *Daemon) Reload(ctx context.Context, cfg *config.Config) error {
 	r := reload{cfg, make(chan error, 1)}
 	select {
 	case d.reloads <- r:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	select {
-	case err := <-r.done:
-		return err
+		return <-r.done
+	case <-d.done:
+		return errEnded // with an error, which says more
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -132,6 +142,7 @@ func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
 // Run opens the doors and serves until ctx ends or the client fails. Its error is nil when ctx ended.
 func (d *Daemon) Run(ctx context.Context) error {
+	defer close(d.done)
 	defer d.ports.close()
 	if err := d.openPorts(ctx); err != nil {
 		return err
@@ -147,12 +158,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return err
+			return fmt.Errorf("%w: %w", ErrClient, err)
 		case r := <-d.reloads:
 			inner, err = d.apply(ctx, r.cfg, inner)
-			r.done <- err
 			if err != nil {
 				inner.stop()
+			}
+			r.done <- err
+			if err != nil {
 				return err
 			}
 		}
@@ -166,11 +179,11 @@ type running struct {
 	ended  chan error // gets why it ended, once
 }
 
-// stop ends the client and waits for it.
+// stop ends the client and waits for it. It may be called again, and for nil.
 func (r *running) stop() {
-	r.cancel()
-	if err := <-r.ended; err != nil {
-		r.ended <- err
+	if r != nil {
+		r.cancel()
+		r.ended <- <-r.ended
 	}
 }
 
@@ -179,7 +192,8 @@ func (d *Daemon) startClient(ctx context.Context) (*running, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &running{cancel: cancel, ended: make(chan error, 1)}
 	if d.cfg.Client.Process.DisableNetwork {
-		d.log.Info("DisableNetwork is set. Tor will not make or accept non-control network connections. Shutting down all existing connections.")
+		d.log.Log(ctx, safelog.LevelNotice, "DisableNetwork is set. Tor will not make or accept non-control network connections. Shutting down all existing connections.")
+		d.ports.connect(nil, d.cfg.Client.Streams)
 		context.AfterFunc(ctx, func() { r.ended <- context.Cause(ctx) })
 		return r, nil
 	}
@@ -190,7 +204,11 @@ func (d *Daemon) startClient(ctx context.Context) (*running, error) {
 	}
 	r.Client = c
 	d.ports.connect(c, d.cfg.Client.Streams)
-	go func() { r.ended <- c.Run(ctx) }()
+	go func() {
+		err := errPanic
+		safego.Run(d.log, "client", func() { err = c.Run(ctx) })
+		r.ended <- err
+	}()
 	return r, nil
 }
 

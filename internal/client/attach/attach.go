@@ -3,7 +3,9 @@ package attach
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"strconv"
@@ -131,13 +133,13 @@ func (a *Attacher) Resolve(ctx context.Context, req Request) ([]netip.Addr, time
 		return nil, 0, err
 	}
 	var addrs []netip.Addr
-	ttl := uint32(0)
+	ttl := uint32(math.MaxUint32) // of all of them
 	for _, x := range answers {
 		if ip := x.Addr.Unmap(); ip.IsValid() && !(ip.Is4() && req.NoIPv4) && !(ip.Is6() && req.NoIPv6) {
 			if a.cfg.RejectInternal && internal(ip) {
 				return nil, 0, ErrPrivateName
 			}
-			addrs, ttl = append(addrs, ip), x.TTL
+			addrs, ttl = append(addrs, ip), min(ttl, x.TTL)
 		}
 	}
 	if len(addrs) == 0 {
@@ -194,10 +196,11 @@ func (a *Attacher) lookup(ctx context.Context, req Request, name string) ([]rela
 // try runs open on one circuit after another until it works, the fault is not with the exit, or the tries are used up.
 func try[T any](ctx context.Context, a *Attacher, req Request, need pathsel.Need, open func(context.Context, circmgr.Lease) (T, error)) (T, error) {
 	var none T
+	var last error // of the try before
 	for n := 1; ; n++ {
 		lease, err := a.cfg.Circuits.Exit(ctx, circmgr.Need{Need: need, Isolation: req.Isolation, KeepAlive: req.KeepAlive})
 		if err != nil {
-			return none, err
+			return none, noCircuit(err, n-1, last)
 		}
 		timed, cancel := context.WithTimeoutCause(ctx, a.timeout(n), errSlowExit)
 		v, err := open(timed, lease)
@@ -217,8 +220,21 @@ func try[T any](ctx context.Context, a *Attacher, req Request, need pathsel.Need
 		if !retry || n == maxTries {
 			return none, &StreamError{n, err}
 		}
+		last = err
 		need.Avoid = append(need.Avoid[:len(need.Avoid):len(need.Avoid)], lease.Exit)
 	}
+}
+
+// noCircuit says what a request fails with for which there is no circuit, after some tries with others.
+func noCircuit(err error, tries int, last error) error {
+	none, ok := errors.AsType[*pathsel.Error](err)
+	switch {
+	case ok && none.Reason == pathsel.Avoided && last != nil:
+		return &StreamError{tries, last} // a small network has no more exits to try
+	case ok && none.Reason == pathsel.Rejected:
+		return fmt.Errorf("%w: %w", ErrNoExit, err)
+	}
+	return err
 }
 
 // errSlowExit ends a try whose exit has not answered in time.

@@ -5,13 +5,14 @@ import (
 	"fmt"
 )
 
-// Requests that never leave this machine fail with one of these.
+// Requests that never leave this machine fail with one of these, but for the last.
 var (
 	ErrOnion       = errors.New("onion services are not supported yet")
 	ErrExitName    = errors.New("addresses in .exit are not supported: they would let the destination choose the exit")
 	ErrInternal    = errors.New("destination is an internal address, which no exit can reach")
 	ErrBadHost     = errors.New("not a valid host name or address")
 	ErrNoFamily    = errors.New("neither IPv4 nor IPv6 is allowed for this request")
+	ErrNoExit      = errors.New("no exit lets this through")
 	ErrPrivateName = errors.New("the exit resolved the name to an internal address")
 )
 

@@ -15,8 +15,8 @@ func (a *Attacher) parseHost(host string) (name string, addr netip.Addr, err err
 	bad := func() (string, netip.Addr, error) {
 		return "", netip.Addr{}, fmt.Errorf("%w: %v", ErrBadHost, safelog.Of(host))
 	}
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if ip, err := netip.ParseAddr(host); err == nil {
+	host = strings.TrimRight(strings.ToLower(host), ".")
+	if ip, err := netip.ParseAddr(unbracket(host)); err == nil {
 		ip = ip.Unmap()
 		if ip.Zone() != "" {
 			return bad()
@@ -24,14 +24,15 @@ func (a *Attacher) parseHost(host string) (name string, addr netip.Addr, err err
 		if a.cfg.RejectInternal && internal(ip) {
 			return "", ip, ErrInternal
 		}
-		return host, ip, nil
+		return ip.String(), ip, nil
 	}
+	bare := strings.TrimRight(host, ". \t\r\n\x00") // what a careless resolver would make of it
 	switch {
 	case host == "" || len(host) > maxHost:
 		return bad()
-	case host == "onion" || strings.HasSuffix(host, ".onion"):
+	case bare == "onion" || strings.HasSuffix(bare, ".onion"):
 		return "", addr, ErrOnion
-	case strings.HasSuffix(host, ".exit"):
+	case strings.HasSuffix(bare, ".exit"):
 		return "", addr, ErrExitName
 	case a.cfg.RejectInternal && (host == "localhost" || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".local")):
 		return "", addr, ErrInternal
@@ -39,6 +40,16 @@ func (a *Attacher) parseHost(host string) (name string, addr netip.Addr, err err
 		return bad()
 	}
 	return host, addr, nil
+}
+
+// unbracket takes the brackets from an IPv6 address in the form of URLs.
+func unbracket(host string) string {
+	if inner, ok := strings.CutPrefix(host, "["); ok && strings.Contains(inner, ":") {
+		if inner, ok := strings.CutSuffix(inner, "]"); ok {
+			return inner
+		}
+	}
+	return host
 }
 
 // validName tells whether a name holds only letters, digits, '-', '_' and single dots, and no label starts with '-'.
@@ -58,10 +69,13 @@ func validName(s string) bool {
 	return true
 }
 
-var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
+var (
+	carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
+	siteLocal  = netip.MustParsePrefix("fec0::/10")
+)
 
 // internal tells whether an address means something on the exit's own network only.
 func internal(ip netip.Addr) bool {
 	return ip.IsLoopback() || ip.IsPrivate() || ip.IsUnspecified() || ip.IsLinkLocalUnicast() ||
-		ip.IsMulticast() || carrierNAT.Contains(ip) || ip.Is4() && ip.As4()[0] == 0
+		ip.IsMulticast() || carrierNAT.Contains(ip) || siteLocal.Contains(ip) || ip.Is4() && ip.As4()[0] == 0
 }

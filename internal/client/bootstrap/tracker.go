@@ -67,8 +67,10 @@ func (t *Tracker) Handle(e any) (out []any) {
 	case circmgr.Event:
 		switch {
 		case e.State == circmgr.Built:
-			reach(EnoughDirInfo)
-			reach(Done)
+			// A link that the directory has used already is there before circuits need one.
+			for _, p := range []Phase{EnoughDirInfo, APHandshakeDone, CircuitCreate, Done} {
+				reach(p)
+			}
 		case e.State == circmgr.Failed && !errors.As(e.Err, new(*link.DialError)): // its link has told that already
 			trouble(e.Err)
 		}

@@ -26,6 +26,7 @@ func (m *Manager) noPath(err error, now time.Time) {
 	}
 	m.lastErr = err
 	m.backoff.failed(now)
+	m.publish(Event{State: Failed, Err: err})
 }
 
 // launch chooses a path for need and starts to build it.
@@ -119,7 +120,7 @@ func (m *Manager) built(e *entry, c *circuit.Circuit, atGuard bool, err error, n
 		<-c.Done()
 		m.log.Debug("circuit closed", "circ", e.id, "err", c.Err())
 		m.publish(Event{Circ: e.id, State: Closed, Path: e.path, Err: c.Err()})
-		m.do(func(time.Time) {}) // work looks at the pool
+		m.do(func(now time.Time) { m.shun(e, now) }) // and work looks at the pool
 	})
 }
 

@@ -134,21 +134,30 @@ func (d *dirCircuit) dead() bool {
 	}
 }
 
+// build makes the circuit, and tells those who wait for it.
 func (p *dirPool) build(d *dirCircuit, s DirServer) {
 	defer close(d.ready)
 	d.err = ErrClosed // should a panic end this
+	circ, err := p.create(s)
+	switch {
+	case p.ctx.Err() == nil:
+		d.circ, d.err = circ, err
+	case circ != nil:
+		circ.Close() // the pool has been closed meanwhile
+	}
+}
+
+func (p *dirPool) create(s DirServer) (*circuit.Circuit, error) {
 	ctx, cancel := context.WithTimeoutCause(p.ctx, p.m.cfg.BuildTimeout, ErrBuildTimeout)
 	defer cancel()
 	l, err := p.m.cfg.Links.Get(ctx, s.Target)
 	if err != nil {
-		d.err = err
-		return
+		return nil, err
 	}
 	if s.Hop != nil {
-		d.circ, d.err = circuit.Create(ctx, l, *s.Hop, circuit.Options{})
-	} else {
-		d.circ, d.err = circuit.CreateFast(ctx, l, circuit.Options{})
+		return circuit.Create(ctx, l, *s.Hop, circuit.Options{})
 	}
+	return circuit.CreateFast(ctx, l, circuit.Options{})
 }
 
 // release ends a use of d; an idle circuit is closed a while later.

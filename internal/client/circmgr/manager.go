@@ -52,7 +52,7 @@ type Config struct {
 
 // An Event tells of a circuit's life.
 type Event struct {
-	Circ  uint64
+	Circ  uint64 // 0 with Failed if there was no path to begin with
 	State EventState
 	Path  []*netdir.Relay
 	Err   error // of a failed or closed one
@@ -188,6 +188,7 @@ func (m *Manager) do(f func(now time.Time)) bool {
 // Exit returns a circuit for need: an open one, or a new one. It waits until ctx ends, unless no exit will do. Its errors
 // are a *BuildError or ErrClosed.
 func (m *Manager) Exit(ctx context.Context, need Need) (Lease, error) {
+	need.Stable = need.Stable || m.longLived(need.Port)
 	r := &request{need: need, reply: make(chan outcome, 1)}
 	if !m.do(func(now time.Time) {
 		m.ports.used(need.Port, now)
@@ -203,14 +204,25 @@ func (m *Manager) Exit(ctx context.Context, need Need) (Lease, error) {
 	case <-ctx.Done():
 	}
 	last := make(chan error, 1)
-	if m.do(func(time.Time) { m.forget(r); last <- m.lastErr }) {
+	if m.do(func(time.Time) { m.forget(r); last <- m.trouble() }) {
 		select {
 		case err := <-last:
-			return Lease{}, &BuildError{err}
+			return Lease{}, &BuildError{err, context.Cause(ctx)}
 		case <-m.done:
 		}
 	}
 	return Lease{}, ErrClosed
+}
+
+// trouble returns why there is no circuit yet.
+func (m *Manager) trouble() error {
+	switch {
+	case m.cfg.Dir.View() == nil:
+		return ErrNoDirectory
+	case m.lastErr == nil:
+		return ErrSlow
+	}
+	return m.lastErr
 }
 
 func (m *Manager) forget(r *request) {
@@ -229,7 +241,7 @@ func (m *Manager) NewIdentity() {
 			if e.circ != nil && e.dirty.IsZero() {
 				m.remove(e)
 			} else if e.circ != nil {
-				e.dirty = now.Add(-m.cfg.MaxDirtiness)
+				m.retire(e, now)
 			}
 		}
 	})
@@ -246,7 +258,7 @@ func (m *Manager) Retire(circ uint64) {
 	m.do(func(now time.Time) {
 		for e := range m.pool {
 			if e.id == circ {
-				e.dirty = now.Add(-m.cfg.MaxDirtiness)
+				m.retire(e, now)
 			}
 		}
 	})

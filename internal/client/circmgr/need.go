@@ -3,6 +3,7 @@ package circmgr
 import (
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/lib/isolation"
@@ -25,17 +26,21 @@ type Lease struct {
 }
 
 // ErrClosed is why requests fail when the manager ends.
-var ErrClosed = errors.New("circuit manager is closed")
+var ErrClosed = fmt.Errorf("circuit manager: %w", net.ErrClosed)
+
+// What a BuildError may have, besides the failures of builds.
+var (
+	ErrNoDirectory = errors.New("the directory is not there yet")
+	ErrSlow        = errors.New("relays take too long to build one")
+)
 
 // A BuildError says why no circuit came to be in time.
 type BuildError struct {
-	Err error // the last failure; nil if there was no directory to choose relays from
+	Err   error // the last failure, ErrNoDirectory or ErrSlow
+	Cause error // of the end of the wait; nil if waiting was of no use
 }
 
-func (e *BuildError) Error() string {
-	if e.Err == nil {
-		return "no circuit: the directory is not there yet"
-	}
-	return fmt.Sprintf("no circuit: %v", e.Err)
-}
-func (e *BuildError) Unwrap() error { return e.Err }
+func (e *BuildError) Error() string { return fmt.Sprintf("no circuit: %v", e.Err) }
+
+// Unwrap returns both errors.
+func (e *BuildError) Unwrap() []error { return []error{e.Err, e.Cause} }

@@ -62,7 +62,7 @@ func (m *Manager) find(need Need, now time.Time) *entry {
 
 // suits tells whether a circuit, open or being built, can serve need.
 func (m *Manager) suits(e *entry, need Need, now time.Time) bool {
-	if !e.dirty.IsZero() && (e.key != need.Isolation || now.Sub(e.dirty) >= m.cfg.MaxDirtiness) {
+	if m.retired(e, now) || !e.dirty.IsZero() && e.key != need.Isolation {
 		return false
 	}
 	if e.circ != nil && e.circ.Err() != nil {
@@ -90,15 +90,13 @@ func (m *Manager) launchForWaiting(v *netdir.View, now time.Time) {
 			rest = append(rest, r)
 			continue
 		}
-		need := r.need.Need
-		need.Stable = need.Stable || m.longLived(need.Port)
-		e, err := m.launch(v, need)
+		e, err := m.launch(v, r.need.Need)
 		switch {
 		case err == nil:
 			building = append(building, e)
 			taken[e] = r.need
 		case hopeless(err):
-			r.reply <- outcome{err: &BuildError{err}}
+			r.reply <- outcome{err: &BuildError{Err: err}}
 			continue
 		default:
 			m.noPath(err, now)

@@ -30,7 +30,7 @@ type Client struct {
 // Response is a document and what the server said about it.
 type Response struct {
 	Head *dirhttp.Response
-	Body []byte        // decoded; nil unless the status is 200
+	Body []byte        // decoded
 	Skew time.Duration // how far our clock is ahead of the server's Date; zero if there was none
 	Sent int           // bytes of the body as they came over the network
 }
@@ -38,7 +38,8 @@ type Response struct {
 // A StatusError says that a server answered, and did not give the document.
 type StatusError struct {
 	Status int
-	Reason string // the server's words
+	Reason string        // the server's words
+	Skew   time.Duration // as in Response
 }
 
 func (e *StatusError) Error() string {
@@ -109,12 +110,9 @@ func (c *Client) Get(ctx context.Context, s circmgr.DirServer, req Request) (*Re
 	if _, err := st.Write(text); err != nil {
 		return nil, cause(ctx, err)
 	}
-	resp, err := receive(st, req.MaxBody, progress)
+	resp, err := receive(st, c.Now, req.MaxBody, progress)
 	if err != nil {
 		return nil, cause(ctx, err)
-	}
-	if !resp.Head.Date.IsZero() {
-		resp.Skew = c.Now().Sub(resp.Head.Date).Truncate(time.Second)
 	}
 	return resp, nil
 }
@@ -138,7 +136,7 @@ type conn interface {
 }
 
 // receive reads the head and the body of an answer.
-func receive(st conn, maxBody int, progress func(Stage)) (*Response, error) {
+func receive(st conn, clock func() time.Time, maxBody int, progress func(Stage)) (*Response, error) {
 	var finder dirhttp.HeadFinder
 	var buf, head []byte
 	for head == nil {
@@ -155,8 +153,11 @@ func receive(st conn, maxBody int, progress func(Stage)) (*Response, error) {
 		return nil, err
 	}
 	resp := &Response{Head: h}
+	if !h.Date.IsZero() {
+		resp.Skew = clock().Sub(h.Date).Truncate(time.Second)
+	}
 	if h.Status != dirhttp.StatusOK {
-		return nil, &StatusError{h.Status, h.Reason}
+		return nil, &StatusError{h.Status, h.Reason, resp.Skew}
 	}
 	progress(Loading)
 	body, err := receiveBody(st, buf[len(head):], h.Length, maxBody)

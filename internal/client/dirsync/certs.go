@@ -35,9 +35,12 @@ func (s *Sync) fetchCerts(_, now time.Time) time.Duration {
 		s.dropCandidate(err)
 		return 0
 	}
-	server := s.candidate.from
+	server, ok := s.candidate.from, true
 	if len(server.Target.Addrs) == 0 || f.retry.delay > 0 {
-		server = s.caches(1)[0] // the first server did not have them, or there is none
+		server, ok = s.cache(&f.retry) // the first server did not have them, or there is none
+	}
+	if !ok {
+		return maxWait
 	}
 	s.emit(Event{Stage: LoadingKeys})
 	s.start(f, server, dirclient.Request{Path: path, MaxBody: maxCerts}, func(now time.Time, resp *dirclient.Response, err error) {
@@ -48,7 +51,7 @@ func (s *Sync) fetchCerts(_, now time.Time) time.Duration {
 			err = s.retryCandidate()
 		}
 		if err != nil {
-			f.retry.again(now, s.cfg.Rand)
+			f.retry.failed(now, err, s.cfg.Rand)
 			s.log.Debug("certificate download failed", "err", err)
 			s.emit(Event{Stage: LoadingKeys, Err: err})
 		}
@@ -77,15 +80,19 @@ func (s *Sync) takeCerts(text []byte) error {
 func (s *Sync) addCerts(text []byte) (added int, last error) {
 	for part := range authcert.Split(text) {
 		c, err := authcert.Parse(bytes.Clone(part)) // it keeps its text
-		if err == nil && !slices.Contains(s.trusted(), c.Fingerprint) {
+		switch {
+		case err != nil:
+		case !slices.Contains(s.trusted(), c.Fingerprint):
 			err = fmt.Errorf("certificate of an unknown authority %X", c.Fingerprint)
+		case !s.cfg.Env.Now().Before(c.Expires):
+			err = fmt.Errorf("certificate of authority %X has expired at %v", c.Fingerprint, c.Expires)
 		}
 		if err != nil {
 			last = err
 			continue
 		}
 		id := consensus.KeyID{Identity: c.Fingerprint, SigningKey: c.SigningFP}
-		if s.certs[id] == nil {
+		if old := s.certs[id]; old == nil || c.Expires.After(old.Expires) { // a signing key may be certified anew
 			s.certs[id] = c
 			added++
 		}
@@ -99,16 +106,17 @@ func (s *Sync) retryCandidate() error {
 	if c == nil {
 		return nil
 	}
-	s.candidate = nil
-	err := s.judge(c.text, &c.from)
-	switch {
-	case err != nil:
-		s.dropCandidate(err)
-		return err
-	case s.candidate != nil:
+	verdict := c.cons.Verify(s.keyring())
+	switch verdict.Result {
+	case consensus.Good:
+		s.accept(c.cons, c.text, true)
+		return nil
+	case consensus.NeedCerts:
 		return errIncomplete
 	}
-	return nil
+	err := unsigned(&verdict)
+	s.dropCandidate(err)
+	return err
 }
 
 // dropCandidate gives up a consensus that no certificate can save.
@@ -116,6 +124,10 @@ func (s *Sync) dropCandidate(err error) {
 	s.candidate = nil
 	s.log.Warn("consensus refused", "err", err)
 	s.emit(Event{Stage: LoadingKeys, Err: err})
+	s.removeUnverified()
+}
+
+func (s *Sync) removeUnverified() {
 	if err := s.store.Remove(dirstore.FileUnverifiedConsensus); err != nil {
 		s.log.Warn("cannot remove the unverified consensus", "err", err)
 	}

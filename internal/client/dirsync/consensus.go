@@ -1,6 +1,7 @@
 package dirsync
 
 import (
+	"context"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -19,11 +20,12 @@ import (
 // Why a consensus is refused.
 var (
 	ErrExpired    = errors.New("consensus has expired")
-	ErrFuture     = errors.New("consensus is from the future: is our clock right?")
+	ErrFuture     = errors.New("consensus is from the future")
 	ErrUnsigned   = errors.New("consensus has too few good signatures")
 	ErrOld        = errors.New("consensus is not newer than the one we have")
 	ErrNotWanted  = errors.New("consensus of another flavor")
 	errPanic      = errors.New("a panic was contained in a download")
+	errSuperseded = errors.New("another server was faster")
 	errIncomplete = errors.New("server does not have all of what was asked for")
 )
 
@@ -35,6 +37,22 @@ type consensusFetch struct {
 	authority retry     // of the attempts that go to authorities
 }
 
+// How long the download of certificates may keep us from looking for another consensus. A server may have made up one
+// whose keys nobody has.
+const (
+	certPatience      = 20 * time.Minute
+	certPatienceStart = time.Minute // while there is no other consensus
+)
+
+// patience returns how much longer a candidate may wait for its certificates; nothing or less if it has waited too long.
+func (s *Sync) patience(c *candidate, wall, now time.Time) time.Duration {
+	wait := certPatience
+	if s.current == nil || !usable(s.current, wall) {
+		wait = certPatienceStart
+	}
+	return c.since.Add(wait).Sub(now)
+}
+
 // fetchConsensus asks for a consensus when one is due. While there is none to build circuits with, several servers are
 // asked at a time, each new one after a longer wait, and after some seconds authorities too.
 //
@@ -42,11 +60,13 @@ type consensusFetch struct {
 func (s *Sync) fetchConsensus(wall, now time.Time) time.Duration {
 	f := &s.cons
 	if s.candidate != nil {
-		return maxWait // certificates come first
+		if wait := s.patience(s.candidate, wall, now); wait > 0 {
+			return wait // certificates come first
+		}
 	}
 	if s.current != nil && usable(s.current, wall) {
 		f.started = time.Time{}
-		if live(s.current, wall) && wall.Before(f.due) {
+		if wall.Before(f.due) {
 			return f.due.Sub(wall)
 		}
 		if f.running > 0 {
@@ -55,7 +75,9 @@ func (s *Sync) fetchConsensus(wall, now time.Time) time.Duration {
 		if wait := f.retry.at.Sub(now); wait > 0 {
 			return wait
 		}
-		s.requestConsensus(s.caches(1)[0])
+		if server, ok := s.cache(&f.retry); ok {
+			s.requestConsensus(server)
+		}
 		return maxWait
 	}
 	if f.started.IsZero() {
@@ -95,29 +117,56 @@ func (s *Sync) requestConsensus(server circmgr.DirServer) {
 	req := dirclient.Request{Path: path.String(), MaxBody: consensus.MaxLen, Progress: s.consensusProgress}
 	if s.current != nil {
 		req.Modified = s.current.ValidAfter
+	}
+	if s.onDisk {
 		req.DiffFrom = [][32]byte{s.current.Digests.SHA3}
 	}
-	s.start(&s.cons.fetch, server, req, func(now time.Time, resp *dirclient.Response, err error) {
+	f := &s.cons
+	if f.running == 0 {
+		if f.cancel != nil {
+			f.cancel(nil) // lets go of what the last ones had
+		}
+		f.ctx, f.cancel = context.WithCancelCause(s.ctx)
+	}
+	s.start(&f.fetch, server, req, func(now time.Time, resp *dirclient.Response, err error) {
 		if err == nil {
-			err = s.takeConsensus(resp.Body, server)
+			err = s.takeConsensus(resp.Body, server, now)
 		}
 		switch {
 		case err == nil:
-			s.cons.retry.reset()
+			f.retry.reset()
+			f.cancel(errSuperseded)
+			return
+		case errors.Is(err, errSuperseded):
 			return
 		case s.current != nil && usable(s.current, s.cfg.Env.Now()):
-			s.cons.retry.again(now, s.cfg.Rand)
 			if dirclient.NotModified(err) || errors.Is(err, ErrOld) {
+				f.retry.none(now, s.current, s.cfg.Rand)
 				return
+			}
+			f.retry.failed(now, err, s.cfg.Rand)
+		default: // the next wait was drawn when this one began
+			f.retry.unreached(now, err)
+			f.authority.unreached(now, err)
+			if s.current != nil && dirclient.NotModified(err) {
+				err = fmt.Errorf("there is no newer one at the directory server: %w", errors.Join(s.validity(s.current), err))
 			}
 		}
 		s.log.Debug("consensus download failed", "err", err)
-		e := Event{Stage: RequestingStatus, Err: err}
-		if resp != nil {
-			e.Skew = resp.Skew
-		}
-		s.emit(e)
+		s.emit(Event{Stage: RequestingStatus, Err: err, Skew: skew(resp, err)})
 	})
+}
+
+// skew returns how far our clock is ahead, as far as a server has told.
+func skew(resp *dirclient.Response, err error) time.Duration {
+	var status *dirclient.StatusError
+	switch {
+	case resp != nil:
+		return resp.Skew
+	case errors.As(err, &status):
+		return status.Skew
+	}
+	return 0
 }
 
 // consensusProgress tells how the first consensus comes along. Downloads call it from goroutines of their own.
@@ -126,72 +175,88 @@ func (s *Sync) consensusProgress(st dirclient.Stage) {
 }
 
 // takeConsensus takes in a consensus, or a diff against the one we have, that a server sent.
-func (s *Sync) takeConsensus(text []byte, from circmgr.DirServer) error {
-	if consdiff.IsDiff(text) {
-		base, err := s.store.Read(dirstore.FileConsensus)
-		if err != nil {
-			return err
-		}
-		if text, err = consdiff.Apply(base, text); err != nil {
-			return err
-		}
+func (s *Sync) takeConsensus(text []byte, from circmgr.DirServer, now time.Time) error {
+	if !consdiff.IsDiff(text) {
+		return s.judge(text, from, false, now)
 	}
-	return s.judge(text, &from)
+	base, err := s.store.Read(dirstore.FileConsensus)
+	if err == nil {
+		text, err = consdiff.Apply(base, text)
+	}
+	if err == nil {
+		err = s.judge(text, from, false, now)
+	}
+	if err != nil {
+		s.onDisk = false // whoever is to blame, the next download is a whole consensus
+		return fmt.Errorf("consensus diff: %w", err)
+	}
+	return nil
 }
 
-// judge parses and checks a consensus, and makes it the current one if it is good. from is nil for one from disk.
-func (s *Sync) judge(text []byte, from *circmgr.DirServer) error {
+// judge parses and checks a consensus, and makes it the current one if it is good. One that was read from disk comes from
+// the zero server; stored says whether FileConsensus has it already.
+func (s *Sync) judge(text []byte, from circmgr.DirServer, stored bool, now time.Time) error {
 	c, err := consensus.Parse(text)
 	if err != nil {
 		return err
 	}
-	wall := s.cfg.Env.Now()
-	switch {
-	case c.Flavor != consensus.Microdesc:
+	if c.Flavor != consensus.Microdesc {
 		return ErrNotWanted
-	case !wall.Before(c.ValidUntil.Add(reasonablyLive)):
-		return fmt.Errorf("%w: it was valid until %v", ErrExpired, c.ValidUntil)
-	case !wall.After(c.ValidAfter.Add(-reasonablyLive)):
-		return fmt.Errorf("%w it is valid from %v", ErrFuture, c.ValidAfter)
-	case s.current != nil && !c.ValidAfter.After(s.current.ValidAfter):
+	}
+	if err := s.validity(c); err != nil {
+		return err
+	}
+	if s.current != nil && !c.ValidAfter.After(s.current.ValidAfter) {
 		return ErrOld
 	}
 	verdict := c.Verify(s.keyring())
 	switch verdict.Result {
 	case consensus.Good:
-		s.accept(c, text, from != nil)
+		s.accept(c, text, !stored)
 		return nil
 	case consensus.NeedCerts:
-		if from == nil {
-			from = &circmgr.DirServer{}
-		}
-		if s.candidate == nil || c.ValidAfter.After(s.candidate.cons.ValidAfter) {
-			s.candidate = &candidate{c, text, *from}
+		if old := s.candidate; old == nil || c.ValidAfter.After(old.cons.ValidAfter) || s.patience(old, s.cfg.Env.Now(), now) <= 0 {
+			s.candidate = &candidate{c, text, from, now}
 			s.certFetch.retry.reset()
 			s.save(dirstore.FileUnverifiedConsensus, text)
 		}
 		return nil
 	}
-	return fmt.Errorf("%w: %d of the %d that are needed; %d bad, %d from authorities that we do not know",
-		ErrUnsigned, len(verdict.Good), verdict.Needed, len(verdict.Bad), len(verdict.Unknown))
+	return unsigned(&verdict)
 }
 
-// accept makes c the current consensus.
-func (s *Sync) accept(c *consensus.Consensus, text []byte, store bool) {
+// validity returns an error if a consensus cannot be used, by our clock.
+func (s *Sync) validity(c *consensus.Consensus) error {
+	switch wall := s.cfg.Env.Now(); {
+	case usable(c, wall):
+		return nil
+	case wall.After(c.ValidAfter):
+		return fmt.Errorf("%w: it was valid until %v", ErrExpired, c.ValidUntil)
+	}
+	return fmt.Errorf("%w: it is valid from %v", ErrFuture, c.ValidAfter)
+}
+
+func unsigned(v *consensus.Verdict) error {
+	return fmt.Errorf("%w: %d of the %d that are needed; %d bad, %d from authorities that we do not know",
+		ErrUnsigned, len(v.Good), v.Needed, len(v.Bad), len(v.Unknown))
+}
+
+// accept makes c the current consensus, and writes it to disk with save.
+func (s *Sync) accept(c *consensus.Consensus, text []byte, save bool) {
 	s.current = c
 	s.cons.due = s.cfg.Schedule.refreshAt(c, s.cfg.Rand)
 	s.candidate = nil
-	if store {
-		s.save(dirstore.FileConsensus, text)
-	}
-	if err := s.store.Remove(dirstore.FileUnverifiedConsensus); err != nil {
-		s.log.Warn("cannot remove the unverified consensus", "err", err)
+	s.onDisk = !save || s.save(dirstore.FileConsensus, text)
+	if save && s.onDisk {
+		s.removeUnverified()
 	}
 	s.log.Debug("new consensus", "valid-after", c.ValidAfter, "relays", len(c.Relays), "next-download", s.cons.due)
 	s.view = netdir.New(c, s.lookup)
 	s.intern = microdesc.NewInterner() // what only the last one listed is let go of
 	s.mdFetch.forget()
+	s.loadMicrodescs()
 	s.reconsider()
+	s.tidy()
 }
 
 func (s *Sync) keyring() *consensus.Keyring {
@@ -217,8 +282,10 @@ func (s *Sync) signingKey(id consensus.KeyID) *rsa.PublicKey {
 }
 
 // save writes a document to disk. The network goes on without the disk: what is lost is a quick start.
-func (s *Sync) save(name string, text []byte) {
-	if err := s.store.Write(name, text); err != nil {
+func (s *Sync) save(name string, text []byte) (ok bool) {
+	err := s.store.Write(name, text)
+	if err != nil {
 		s.log.Warn("cannot write to the directory cache", "file", name, "err", err)
 	}
+	return err == nil
 }

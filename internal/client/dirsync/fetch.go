@@ -16,6 +16,8 @@ import (
 type fetch struct {
 	running int
 	retry   retry
+	ctx     context.Context // of those that run, if they can be ended together
+	cancel  context.CancelCauseFunc
 }
 
 // fetchTimeout bounds one download, from the connection to the last byte.
@@ -25,6 +27,9 @@ const fetchTimeout = 5 * time.Minute
 func (s *Sync) start(f *fetch, server circmgr.DirServer, req dirclient.Request, got func(now time.Time, resp *dirclient.Response, err error)) {
 	f.running++
 	ctx := s.ctx
+	if f.ctx != nil {
+		ctx = f.ctx
+	}
 	safego.Go(&s.wg, s.log, "directory download", func() {
 		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 		defer cancel()
@@ -67,8 +72,20 @@ func (s *Sync) authority() (circmgr.DirServer, bool) {
 	return authorityServer(s.cfg.Authorities[s.cfg.Rand.IntN(len(s.cfg.Authorities))]), true
 }
 
+// cache returns a server for one document other than the first consensus: the best, or any of the best after a failure.
+func (s *Sync) cache(r *retry) (circmgr.DirServer, bool) {
+	list := s.caches(requestsAtOnce)
+	switch {
+	case len(list) == 0:
+		return circmgr.DirServer{}, false
+	case r.delay > 0:
+		return list[s.cfg.Rand.IntN(len(list))], true
+	}
+	return list[0], true
+}
+
 // caches returns up to n servers for documents other than the first consensus: directory guards if there is a view to
-// choose them from, else fallbacks.
+// choose them from, else a fallback. There are none if the configuration has no server at all.
 func (s *Sync) caches(n int) []circmgr.DirServer {
 	var list []circmgr.DirServer
 	if s.view != nil && s.cfg.Caches != nil {

@@ -2,9 +2,11 @@ package dirsync
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/netstate/dirstore"
 	"github.com/tropea-net/tropea/internal/wire/microdesc"
 	"github.com/tropea-net/tropea/internal/wire/protover"
@@ -12,7 +14,7 @@ import (
 
 // load takes in what an earlier run left on disk. Only a directory that cannot be read is an error: documents that are
 // damaged, too old or not wanted any more are left alone, and downloaded anew.
-func (s *Sync) load(wall time.Time) error {
+func (s *Sync) load(now time.Time) error {
 	certs, err := s.store.Read(dirstore.FileCerts)
 	if err != nil {
 		return fmt.Errorf("reading the directory cache: %w", err)
@@ -21,6 +23,9 @@ func (s *Sync) load(wall time.Time) error {
 		s.log.Debug("cached certificate left out", "err", err)
 	}
 	s.mdFetch.forget()
+	if s.journal, err = s.store.JournalLen(); err != nil {
+		return fmt.Errorf("reading the directory cache: %w", err)
+	}
 	for _, name := range []string{dirstore.FileConsensus, dirstore.FileUnverifiedConsensus} {
 		text, err := s.store.Read(name)
 		if err != nil {
@@ -29,21 +34,24 @@ func (s *Sync) load(wall time.Time) error {
 		if text == nil {
 			continue
 		}
-		if err := s.judge(text, nil); err != nil {
+		if err := s.judge(text, circmgr.DirServer{}, name == dirstore.FileConsensus, now); err != nil {
 			s.log.Debug("cached consensus left out", "file", name, "err", err)
+			if name == dirstore.FileUnverifiedConsensus && !errors.Is(err, ErrFuture) {
+				s.removeUnverified()
+			}
 		}
 	}
-	if s.current == nil {
-		return nil
-	}
-	return s.loadMicrodescs()
+	return nil
 }
 
-// loadMicrodescs takes in the cached microdescriptors that the consensus lists.
-func (s *Sync) loadMicrodescs() error {
+// loadMicrodescs takes in the cached microdescriptors that the consensus lists and that are not in memory.
+func (s *Sync) loadMicrodescs() {
 	missing := make(map[[32]byte]bool)
 	for _, d := range s.view.Missing() {
 		missing[d] = true
+	}
+	if len(missing) == 0 {
+		return
 	}
 	err := s.store.ReadMicrodescs(func(m microdesc.Entry) {
 		d := sha256.Sum256(m.Text)
@@ -56,11 +64,9 @@ func (s *Sync) loadMicrodescs() error {
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("reading the directory cache: %w", err)
+		s.log.Warn("cannot read the directory cache", "err", err)
 	}
 	s.view = s.view.With(s.lookup)
-	s.reconsider()
-	return nil
 }
 
 // A ProtocolsError says that the network demands more of clients than this version can do.
@@ -78,8 +84,7 @@ func (s *Sync) fatal() error {
 	if s.current == nil || s.current.ValidAfter.Before(releaseDate) {
 		return nil
 	}
-	ours := protover.MustParse(ClientProtocols)
-	if missing := ours.Missing(&s.current.RequiredClient); !missing.IsEmpty() {
+	if missing := clientProtocols.Missing(&s.current.RequiredClient); !missing.IsEmpty() {
 		return &ProtocolsError{missing}
 	}
 	return nil
@@ -88,5 +93,5 @@ func (s *Sync) fatal() error {
 // releaseDate is when the protocols below were looked at last.
 var releaseDate = time.Date(2026, time.November, 22, 0, 0, 0, 0, time.UTC)
 
-// ClientProtocols is what this version can do as a client.
-const ClientProtocols = "Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1 HSDir=2 HSIntro=4-5 HSRend=1-2 Link=3-5 Microdesc=1-3 Padding=2 Relay=2-4"
+// clientProtocols is what this version can do as a client.
+var clientProtocols = protover.MustParse("Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1 HSDir=2 HSIntro=4-5 HSRend=1-2 Link=3-5 Microdesc=1-3 Padding=2 Relay=2-4")

@@ -35,9 +35,33 @@ func (f *microdescFetch) forget() {
 }
 
 func (f *microdescFetch) nudge() {
-	f.retry.reset()
 	for _, r := range f.failed {
 		r.at = time.Time{}
+	}
+}
+
+// answered notes that a request is over. Those that it did not bring are to be asked for again, together and after a
+// wait that again draws, so that they make one request once more.
+func (f *microdescFetch) answered(digests [][32]byte, have map[[32]byte]*microdesc.Microdesc, again func(*retry)) {
+	var next retry
+	var missed [][32]byte
+	for _, d := range digests {
+		delete(f.asked, d)
+		if have[d] != nil {
+			delete(f.failed, d)
+			continue
+		}
+		missed = append(missed, d)
+		if old := f.failed[d]; old != nil && old.delay > next.delay {
+			next = *old
+		}
+	}
+	if len(missed) == 0 {
+		return
+	}
+	again(&next)
+	for _, d := range missed {
+		f.failed[d] = &next
 	}
 }
 
@@ -64,15 +88,15 @@ func (s *Sync) fetchMicrodescs(_, now time.Time) time.Duration {
 	if len(due) == 0 {
 		return next
 	}
-	if wait := f.retry.at.Sub(now); wait > 0 {
-		return min(next, wait)
-	}
 	// A few relays that have changed need not be asked for at once, when circuits can be built without them.
 	if wait := f.last.Add(delayTime).Sub(now); s.enough && len(due) < delayFewer && !f.last.IsZero() && wait > 0 {
 		return min(next, wait)
 	}
-	f.last = now
 	servers := s.caches(requestsAtOnce)
+	if len(servers) == 0 {
+		return next
+	}
+	f.last = now
 	size := min(max((len(due)+requestsAtOnce-1)/requestsAtOnce, minPerRequest), dirhttp.MaxDigests)
 	for i := 0; len(due) > 0; i++ {
 		n := min(size, len(due))
@@ -99,15 +123,8 @@ func (s *Sync) requestMicrodescs(server circmgr.DirServer, digests [][32]byte) {
 		if err == nil {
 			err = s.takeMicrodescs(resp.Body, digests)
 		}
-		for _, d := range digests {
-			delete(f.asked, d)
-			if s.mds[d] == nil {
-				if f.failed[d] == nil {
-					f.failed[d] = &retry{}
-				}
-				f.failed[d].again(now, s.cfg.Rand)
-			}
-		}
+		f.answered(digests, s.mds, func(r *retry) { r.failed(now, err, s.cfg.Rand) })
+		s.tidy()
 		if err != nil {
 			s.log.Debug("microdescriptor download failed", "err", err)
 			s.emit(Event{Stage: RequestingDescs, Err: err})
@@ -151,7 +168,6 @@ func (s *Sync) takeMicrodescs(text []byte, digests [][32]byte) error {
 	}
 	s.view = s.view.With(s.lookup)
 	s.reconsider()
-	s.tidy()
 	return nil
 }
 
@@ -165,7 +181,8 @@ func (s *Sync) reconsider() {
 	}
 	have := s.cfg.PathFraction(s.view)
 	was := s.enough
-	s.enough = have >= need && usable(s.current, s.cfg.Env.Now())
+	s.usable = usable(s.current, s.cfg.Env.Now())
+	s.enough = s.usable && have >= need
 	s.publish()
 	switch {
 	case s.enough && !was:

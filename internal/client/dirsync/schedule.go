@@ -1,9 +1,12 @@
 package dirsync
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/client/circmgr"
+	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 )
 
@@ -54,12 +57,39 @@ type retry struct {
 const (
 	firstDelay = time.Second
 	maxDelay   = time.Hour
+
+	maxDeadDelay = 2 * time.Minute // while no server can be reached
 )
 
 // again draws the next wait and counts it from now.
 func (r *retry) again(now time.Time, rng *rand.Rand) {
 	high := min(max(3*r.delay, firstDelay+time.Second), maxDelay)
 	r.delay = firstDelay + time.Duration(rng.Int64N(int64(high-firstDelay)))
+	r.at = now.Add(r.delay)
+}
+
+// failed draws the next wait after a download that ended with err. A server that could not be reached has had no work
+// with us, and the network may be back at any time: then the wait is a short one.
+func (r *retry) failed(now time.Time, err error, rng *rand.Rand) {
+	r.again(now, rng)
+	r.unreached(now, err)
+}
+
+// unreached shortens a wait that has been drawn already, if err says that no server was reached.
+func (r *retry) unreached(now time.Time, err error) {
+	if !errors.As(err, new(*link.DialError)) && !errors.Is(err, circmgr.ErrBuildTimeout) {
+		return
+	}
+	r.delay = min(r.delay, maxDeadDelay)
+	if last := now.Add(maxDeadDelay); r.at.After(last) {
+		r.at = last
+	}
+}
+
+// none draws the wait after a server had nothing newer than c, as it is with a clock that is ahead.
+func (r *retry) none(now time.Time, c *consensus.Consensus, rng *rand.Rand) {
+	low := max(c.FreshUntil.Sub(c.ValidAfter)/6, firstDelay)
+	r.delay = low + time.Duration(rng.Int64N(int64(low)))
 	r.at = now.Add(r.delay)
 }
 
@@ -71,8 +101,4 @@ const reasonablyLive = 24 * time.Hour
 
 func usable(c *consensus.Consensus, now time.Time) bool {
 	return now.After(c.ValidAfter.Add(-reasonablyLive)) && now.Before(c.ValidUntil.Add(reasonablyLive))
-}
-
-func live(c *consensus.Consensus, now time.Time) bool {
-	return !now.Before(c.ValidAfter) && now.Before(c.ValidUntil)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tropea-net/tropea/internal/client/dirclient"
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/event"
+	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/netstate/dirstore"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
@@ -56,12 +57,15 @@ type Sync struct {
 	ctx       context.Context
 	certs     map[consensus.KeyID]*authcert.Cert
 	current   *consensus.Consensus // verified; nil if there is none
+	onDisk    bool                 // current is in its file, so that diffs against it can be applied
 	candidate *candidate           // waits for certificates
 	view      *netdir.View         // of current, whether or not it is enough to build circuits
 	mds       map[[32]byte]*microdesc.Microdesc
 	intern    *microdesc.Interner
-	journal   int // bytes in the journal of microdescriptors
-	enough    bool
+	journal   int       // bytes in the journal of microdescriptors
+	usable    bool      // current may be used, when that was looked at last
+	enough    bool      // and there are enough of its microdescriptors
+	nudged    time.Time // the last time
 
 	cons      consensusFetch
 	certFetch fetch
@@ -76,9 +80,10 @@ type published struct {
 
 // candidate is a consensus whose signatures cannot all be checked yet.
 type candidate struct {
-	cons *consensus.Consensus
-	text []byte
-	from circmgr.DirServer // whoever has the consensus has the certificates
+	cons  *consensus.Consensus
+	text  []byte
+	from  circmgr.DirServer // whoever has the consensus has the certificates; zero for one from disk
+	since time.Time
 }
 
 // New returns a Sync. Run makes it work.
@@ -102,10 +107,18 @@ func (s *Sync) View() *netdir.View { return s.published.Load().view }
 // Changed returns a channel that is closed when View answers differently.
 func (s *Sync) Changed() <-chan struct{} { return s.published.Load().changed }
 
+// minNudge keeps many requests from making as many downloads.
+const minNudge = 10 * time.Second
+
 // Nudge forgets how long failed downloads are to wait: somebody wants a circuit, and the network may be back.
 func (s *Sync) Nudge() {
-	s.do(func(time.Time) {
+	s.do(func(now time.Time) {
+		if !s.nudged.IsZero() && now.Sub(s.nudged) < minNudge {
+			return
+		}
+		s.nudged = now
 		s.cons.retry.reset()
+		s.cons.authority.reset()
 		s.certFetch.retry.reset()
 		s.mdFetch.nudge()
 	})
@@ -129,7 +142,7 @@ func (s *Sync) Run(ctx context.Context) error {
 	defer s.wg.Wait()
 	defer close(s.done)
 	defer cancel(context.Canceled)
-	if err := s.load(s.cfg.Env.Now()); err != nil {
+	if err := s.load(time.Now()); err != nil {
 		return err
 	}
 	timer := time.NewTimer(0)
@@ -155,6 +168,12 @@ func (s *Sync) Run(ctx context.Context) error {
 func (s *Sync) work(wall, now time.Time) (time.Duration, error) {
 	if err := s.fatal(); err != nil {
 		return 0, err
+	}
+	if s.current != nil && s.usable != usable(s.current, wall) {
+		if s.usable {
+			s.log.Log(s.ctx, safelog.LevelNotice, "Our directory information is no longer recent enough to build circuits with.")
+		}
+		s.reconsider()
 	}
 	next := maxWait
 	for _, step := range []func(wall, now time.Time) time.Duration{s.fetchConsensus, s.fetchCerts, s.fetchMicrodescs} {

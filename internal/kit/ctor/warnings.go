@@ -20,6 +20,7 @@ var harmless = regexp.MustCompile(strings.Join([]string{
 	`V3AuthVotingInterval is very low`,
 	`You are running Tor as root`,
 	`Option '\w+' used more than once`,
+	`These options have no effect in this version`,
 	`Your log may contain sensitive information`,
 	`http status code 404 \("Not found"\) .* while fetching consensus directory`,
 	`We just marked ourself as down`,
@@ -61,10 +62,11 @@ func complains(line string) bool {
 	switch {
 	case strings.Contains(text, "Bug:") || level == "err":
 		return true
-	case level == "debug" || harmless.MatchString(text):
+	case level == "debug":
 		return false
 	case slices.Contains(domains, "PROTOCOL"):
-		return true
+	case level != "warn" || slices.ContainsFunc(domains, func(d string) bool { return slices.Contains(own, d) }):
+		return false
 	}
-	return level == "warn" && !slices.ContainsFunc(domains, func(d string) bool { return slices.Contains(own, d) })
+	return !harmless.MatchString(text)
 }

@@ -13,7 +13,7 @@ type NodeConfig struct {
 	Name  string   // a role and a number: client7
 	Bin   string   // as in Config.Bins; "" is what the configuration of the network says
 	Path  Path     // of a client
-	Torrc []string // more torrc lines, the last in the file
+	Torrc []string // more torrc lines, behind those of the configuration
 }
 
 // Path pins a client to paths through named nodes of the network. An empty name leaves the choice to the client.
@@ -38,6 +38,11 @@ func (n *Network) Add(ctx context.Context, cfg NodeConfig) (*Node, error) {
 	}
 	n.nodes = append(n.nodes, node)
 	n.mu.Unlock()
+	if node.Role != Client {
+		if err := n.writeBandwidths(); err != nil {
+			return node, fmt.Errorf("add %s: %w", cfg.Name, err)
+		}
+	}
 	return node, launch(ctx, []*Node{node})
 }
 

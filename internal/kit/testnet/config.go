@@ -34,7 +34,8 @@ type Config struct {
 	// slash is looked up in PATH. Without an entry it is tor.
 	Bins map[string]string
 
-	// Torrc has more torrc lines for a node or a role; a node gets both.
+	// Torrc has more torrc lines for a node or a role; a node gets both. Exits let through what their ExitPolicy lines do not
+	// reject.
 	Torrc map[string][]string
 
 	// Dir is the network's directory, which is kept. Without one the network has a temporary directory.

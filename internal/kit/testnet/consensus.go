@@ -64,6 +64,55 @@ func (n *Network) checkConsensus(ctx context.Context) error {
 	return nil
 }
 
+// waitKnown returns when all relays that run, and have a control port, know each other: a first consensus may have been
+// without some of them, and exits of C tor refuse streams from relays that they do not know.
+func (n *Network) waitKnown(ctx context.Context) error {
+	relays := n.running(Authority, Relay, Exit)
+	return each(relays, len(relays)+1, func(node *Node) error {
+		if !hasControlPort(node.Bin) {
+			return nil
+		}
+		timer := time.NewTimer(0)
+		defer timer.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("%s: wait for a complete consensus: %w", node.Name, context.Cause(ctx))
+			case <-timer.C:
+			}
+			missing, err := node.unknown(ctx, relays)
+			if err != nil || missing == 0 {
+				return err
+			}
+			timer.Reset(pollInterval)
+		}
+	})
+}
+
+// unknown counts the relays that are not in a node's consensus.
+func (node *Node) unknown(ctx context.Context, relays []*Node) (int, error) {
+	c, err := node.Control(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	lines, err := c.GetInfo("ns/all")
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", node.Name, err)
+	}
+	flags, err := scanFlags(strings.NewReader(strings.Join(lines, "\n")))
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", node.Name, err)
+	}
+	missing := 0
+	for _, relay := range relays {
+		if !slices.Contains(flags[relay.Name], "Running") {
+			missing++
+		}
+	}
+	return missing, nil
+}
+
 // fetchFlags asks a directory for the consensus and returns the flags of each nickname.
 // https://spec.torproject.org/dir-spec/directory-cache-operation.html
 func fetchFlags(ctx context.Context, dirPort string) (map[string][]string, error) {

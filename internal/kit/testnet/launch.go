@@ -14,14 +14,19 @@ const (
 	portTries = 5 // how often nodes get other ports
 )
 
-// makeKeys gives authorities and relays their identities, so that every torrc can name them.
+// makeKeys gives authorities and relays their identities, so that every torrc can name them, and with them their
+// bandwidths.
 func (n *Network) makeKeys(ctx context.Context, gencert string) error {
-	return each(n.withRole(Authority, Relay, Exit), keygens, func(node *Node) (err error) {
+	err := each(n.withRole(Authority, Relay, Exit), keygens, func(node *Node) (err error) {
 		if node.Fingerprint, err = newIdentity(node.Dir); err == nil && node.Role == Authority {
 			node.v3ident, err = ctor.Gencert(ctx, gencert, node.Dir)
 		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return n.writeBandwidths()
 }
 
 // launch starts nodes that must know each other's ports. If one loses a port to another program, all get new ones.

@@ -19,6 +19,7 @@ type Network struct {
 	cfg        Config
 	dir        *runDir
 	resolvConf string
+	bandwidths sync.Mutex // held while their file is written
 
 	mu     sync.Mutex // guards the fields below
 	nodes  []*Node
@@ -95,7 +96,7 @@ func (n *Network) bringUp(ctx context.Context, gencert string) error {
 		{"relays", func() error { return launchEach(ctx, relays) }},
 		{"consensus", func() error { return n.WaitConsensus(ctx) }},
 		// Clients come last: one that asks a relay for descriptors which the relay lacks yet asks again after ten seconds.
-		{"caches", func() error { return waitReady(ctx, relays) }},
+		{"caches", func() error { return errors.Join(waitReady(ctx, relays), n.waitKnown(ctx)) }},
 		{"clients", func() error { return errors.Join(launchEach(ctx, clients), waitReady(ctx, clients)) }},
 	}
 	for _, stage := range stages {

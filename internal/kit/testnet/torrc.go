@@ -23,10 +23,15 @@ func (n *Network) torrc(node *Node) ctor.Torrc {
 	}
 	if node.Role == Authority {
 		t.addAuthority(node, n.cfg.Voting)
+		t.Add("V3BandwidthsFile", n.bandwidthPath())
 	}
 	t.Torrc = append(t.Torrc, n.cfg.Torrc[string(node.Role)]...)
 	t.Torrc = append(t.Torrc, n.cfg.Torrc[node.Name]...)
-	return append(t.Torrc, node.extra...)
+	t.Torrc = append(t.Torrc, node.extra...)
+	if node.Role == Exit {
+		t.Add("ExitPolicy", "accept", "*:*") // the first rule that fits counts: those of the configuration come first
+	}
+	return t.Torrc
 }
 
 // commonTorrc is what all nodes have: they belong to this network and tell all they see.
@@ -61,7 +66,6 @@ func (t *builder) addRelay(node *Node, resolvConf string) {
 	}
 	t.Add("ExitRelay", "1")
 	t.Add("ExitPolicyRejectPrivate", "0")
-	t.Add("ExitPolicy", "accept", "*:*")
 }
 
 // addAuthority makes the node vote. The first interval is as long as the later ones: a shorter one would shift the time

@@ -65,6 +65,19 @@ func (s *Store) AddMicrodescs(list []microdesc.Entry) error {
 	return s.Files.Append(FileMicrodescJournal, b)
 }
 
+// JournalLen returns the length of the journal of microdescriptors, in bytes.
+func (s *Store) JournalLen() (int, error) {
+	text, done, err := s.Files.Map(FileMicrodescJournal)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	done()
+	return len(text), nil
+}
+
 // ReadMicrodescs calls each for every microdescriptor of the cache and then of its journal. What it gets aliases the file
 // and is valid during the call only. Damaged parts are left out: their digests will be asked for again.
 func (s *Store) ReadMicrodescs(each func(microdesc.Entry)) error {

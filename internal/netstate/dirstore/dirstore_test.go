@@ -77,3 +77,18 @@ func TestTornJournal(t *testing.T) {
 		t.Errorf("got %q", texts)
 	}
 }
+
+func TestJournalLen(t *testing.T) {
+	s := Store{Files: &statefile.Mem{}}
+	if n, err := s.JournalLen(); n != 0 || err != nil {
+		t.Errorf("no journal: %d, %v", n, err)
+	}
+	s.Files.Append(FileMicrodescJournal, []byte("onion-key\n"))
+	if n, err := s.JournalLen(); n != 10 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	s.Files.Remove(FileMicrodescJournal)
+	if n, err := s.JournalLen(); n != 0 || err != nil {
+		t.Errorf("removed: %d, %v", n, err)
+	}
+}

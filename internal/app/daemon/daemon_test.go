@@ -1,0 +1,230 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/app/config"
+	"github.com/tropea-net/tropea/internal/app/logfmt"
+	"github.com/tropea-net/tropea/internal/client/attach"
+	"github.com/tropea-net/tropea/internal/client/circmgr"
+	"github.com/tropea-net/tropea/internal/core/stream"
+	"github.com/tropea-net/tropea/internal/front/socks"
+	"github.com/tropea-net/tropea/internal/wire/relaymsg"
+	"github.com/tropea-net/tropea/internal/wire/socksmsg"
+)
+
+// closed is a network whose only authority is a closed port of this machine: no test may reach the public one.
+const closed = "DirAuthority nobody orport=1 v3ident=0000000000000000000000000000000000000001 127.0.0.1:1 0000000000000000000000000000000000000001\n"
+
+// load makes a configuration out of a torrc.
+func load(t *testing.T, dir, text string) *config.Config {
+	t.Helper()
+	host := config.Host{FS: fstest.MapFS{}, Stdin: strings.NewReader(closed + "DataDirectory " + dir + "\n" + text), Dir: dir, Defaults: "none", DataDir: dir}
+	cfg, err := config.Load(config.CommandLine{Torrc: "-"}, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// started is a daemon at work.
+type started struct {
+	*Daemon
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func start(t *testing.T, cfg *config.Config) *started {
+	t.Helper()
+	d, err := New(cfg, logfmt.New(io.Discard, io.Discard, logfmt.Silent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &started{d, cancel, make(chan error, 1)}
+	go func() {
+		s.ended <- d.Run(ctx)
+		close(s.ended)
+	}()
+	t.Cleanup(func() { cancel(); <-s.ended; d.Close() })
+	select {
+	case <-d.Ready():
+	case err := <-s.ended:
+		t.Fatalf("Run: %v", err)
+	}
+	return s
+}
+
+// A new configuration that cannot hold ends the daemon with an error, whatever it was that failed.
+func TestReloadFails(t *testing.T) {
+	for name, prepare := range map[string]func(dir string) string{
+		"port in use": func(string) string {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { l.Close() })
+			return "SocksPort " + l.Addr().String()
+		},
+		"damaged state, which a new client reads": func(dir string) string {
+			if err := os.WriteFile(filepath.Join(dir, "state"), []byte("Guard in=default\n\"unclosed\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return "SocksPort 0\nMaxCircuitDirtiness 5 minutes"
+		},
+		"log that cannot be opened": func(dir string) string { return "SocksPort 0\nLog notice file " + filepath.Join(dir, "no", "log") },
+		"other data directory":      func(dir string) string { return "SocksPort 0\nDataDirectory " + filepath.Join(dir, "other") },
+		"other PID file":            func(dir string) string { return "SocksPort 0\nPidFile " + filepath.Join(dir, "pid") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			d := start(t, load(t, dir, "SocksPort 0"))
+			err := d.Reload(t.Context(), load(t, dir, prepare(dir)))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if end := <-d.ended; end == nil || end.Error() != err.Error() {
+				t.Errorf("Reload: %v; Run: %v", err, end)
+			}
+			if err := d.Reload(t.Context(), load(t, dir, "SocksPort 0")); err != errEnded {
+				t.Errorf("Reload after the end: %v", err)
+			}
+		})
+	}
+}
+
+func TestReload(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	d := start(t, load(t, dir, "SocksPort 0"))
+	for _, text := range []string{"SocksPort 0", "SocksPort auto", "SocksPort auto\nMaxCircuitDirtiness 5 minutes", "DisableNetwork 1", "DisableNetwork 1\nSocksPort auto", "SocksPort 0"} {
+		if err := d.Reload(t.Context(), load(t, dir, text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		_, _, err := d.ports.connector.get()
+		if off := strings.Contains(text, "DisableNetwork"); (err != nil) != off {
+			t.Errorf("%q: the ports' client: %v", text, err)
+		}
+	}
+	d.cancel()
+	if err := <-d.ended; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// Options of doors and log alone do not cost the streams that are open.
+func TestSameClient(t *testing.T) {
+	dir := t.TempDir()
+	base := load(t, dir, "").Client
+	for text, want := range map[string]bool{
+		"":                        true,
+		"SocksPort 9999":          true,
+		"Log info stdout":         true,
+		"SafeLogging 0":           true,
+		"MaxCircuitDirtiness 60":  false,
+		"ExitNodes 192.0.2.1":     false,
+		"DisableNetwork 1":        false,
+		"ConnectionPadding 0":     false,
+		"RejectPlaintextPorts 23": false,
+		"NumEntryGuards 5":        true, // what this version does not use
+	} {
+		if got := sameClient(base, load(t, dir, text).Client); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+func TestReplyCode(t *testing.T) {
+	end := func(r relaymsg.EndReason) error {
+		return &attach.StreamError{Tries: 1, Err: &stream.EndError{Reason: r}}
+	}
+	for _, tt := range []struct {
+		err  error
+		want socksmsg.ReplyCode
+	}{
+		{attach.ErrOnion, socksmsg.OnionNotFound},
+		{fmt.Errorf("%w: 23", errPlaintext), socksmsg.NotAllowed},
+		{errNoDNS, socksmsg.NotAllowed},
+		{attach.ErrNoFamily, socksmsg.NotAllowed},
+		{attach.ErrExitName, socksmsg.NotAllowed},
+		{attach.ErrNoExit, socksmsg.NotAllowed},
+		{end(relaymsg.EndExitPolicy), socksmsg.NotAllowed},
+		{end(relaymsg.EndConnectRefused), socksmsg.ConnRefused},
+		{end(relaymsg.EndResolveFailed), socksmsg.HostUnreachable},
+		{end(relaymsg.EndTimeout), socksmsg.TTLExpired},
+		{&circmgr.BuildError{Err: errors.New("x"), Cause: context.DeadlineExceeded}, socksmsg.TTLExpired},
+		{errors.New("strange"), socksmsg.GeneralFailure},
+	} {
+		if got := replyCode(tt.err); got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.err, got, tt.want)
+		}
+	}
+}
+
+// The door's rules are applied before anything leaves.
+func TestConnector(t *testing.T) {
+	var c connector
+	ctx := t.Context()
+	if _, err := c.Dial(ctx, socks.Request{Host: "example.com", Port: 80}); !errors.Is(err, errNoClient) {
+		t.Errorf("without a client: %v", err)
+	}
+	if _, _, err := c.Resolve(ctx, socks.Request{Host: "example.com"}); !errors.Is(err, errNoClient) {
+		t.Errorf("without a client: %v", err)
+	}
+	if _, err := c.ResolvePTR(ctx, socks.Request{Host: "192.0.2.1"}); !errors.Is(err, errNoClient) {
+		t.Errorf("without a client: %v", err)
+	}
+	noDNS := socks.Traffic{NoDNS: true}
+	if _, err := request(socks.Request{Host: "example.com", Traffic: noDNS}); err != errNoDNS {
+		t.Errorf("a name at a port without names: %v", err)
+	}
+	r, err := request(socks.Request{Host: "192.0.2.1", Port: 80, Traffic: socks.Traffic{NoDNS: true, NoIPv6: true, NoPreferIPv6: true}})
+	if err != nil || r.Host != "192.0.2.1" || r.Port != 80 || !r.NoIPv6 || r.NoIPv4 || r.PreferIPv6 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestPlaintextPorts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	d := start(t, load(t, dir, "SocksPort 0\nRejectPlaintextPorts 23,109"))
+	if _, err := d.ports.connector.Dial(t.Context(), socks.Request{Host: "example.com", Port: 23}); !errors.Is(err, errPlaintext) {
+		t.Errorf("port 23: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := d.ports.connector.Dial(ctx, socks.Request{Host: "example.com", Port: 80}); errors.Is(err, errPlaintext) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("port 80: %v", err)
+	}
+}
+
+func TestSocketMode(t *testing.T) {
+	for want, spec := range map[os.FileMode]config.SocksPort{0o600: {}, 0o660: {GroupWritable: true}, 0o666: {WorldWritable: true}} {
+		if got := socketMode(spec); got != want {
+			t.Errorf("%+v: %o, want %o", spec, got, want)
+		}
+	}
+}
+
+// The second of two daemons that start at once takes over when the first has ended.
+func TestLockIsHandedOver(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	first, err := New(load(t, dir, "DisableNetwork 1"), logfmt.New(io.Discard, io.Discard, logfmt.Silent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(200*time.Millisecond, first.Close)
+	second, err := New(load(t, dir, "DisableNetwork 1"), logfmt.New(io.Discard, io.Discard, logfmt.Silent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+}

@@ -1,0 +1,68 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/tropea-net/tropea/internal/wire/socksmsg"
+)
+
+// serverHost is the server's name, which exits look up at the network's resolver.
+const serverHost = "load.test"
+
+// errEarlyData is the error of a proxy whose reply is followed by data that nobody has asked for.
+var errEarlyData = errors.New("data before a request")
+
+// dialSOCKS connects to a port of the server by the proxy at addr. Connections with different users get different
+// circuits. The connection is closed when ctx ends.
+func dialSOCKS(ctx context.Context, addr, user string, port uint16) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	req := socksmsg.Request{
+		Version: socksmsg.Version5, Command: socksmsg.Connect, Host: serverHost, Port: port, User: user, Pass: "x",
+	}
+	if err := shakeHands(c, req); err != nil {
+		stop()
+		c.Close()
+		return nil, fmt.Errorf("SOCKS request of %s: %w", user, errors.Join(err, context.Cause(ctx)))
+	}
+	return c, nil
+}
+
+func shakeHands(c net.Conn, req socksmsg.Request) error {
+	client := socksmsg.Client{Request: req}
+	out, err := client.Start()
+	if err != nil {
+		return err
+	}
+	var buf [512]byte
+	for have := 0; ; {
+		if len(out) > 0 {
+			if _, err := c.Write(out); err != nil {
+				return err
+			}
+		}
+		n, err := c.Read(buf[have:])
+		if err != nil {
+			return err
+		}
+		have += n
+		n, out, err = client.Step(buf[:have])
+		if err != nil {
+			return err
+		}
+		have = copy(buf[:], buf[n:have])
+		switch {
+		case client.Done() && have > 0:
+			return errEarlyData
+		case client.Done():
+			return nil
+		}
+	}
+}
