@@ -87,7 +87,7 @@ func New(cfg Config) (*Client, error) {
 		inner.Authorities = append(inner.Authorities, a)
 	}
 	if len(cfg.Authorities) > 0 && !slices.ContainsFunc(inner.Authorities, trusteddirs.Authority.Votes) {
-		return nil, &Error{Kind: BadConfig, Op: "new", Err: errors.New("Authorities: none has a v3ident, so none could sign the directory")}
+		return nil, &Error{Kind: BadConfig, Op: "new", Err: errors.New("none of the Authorities has a v3ident, so none could sign the directory")}
 	}
 	if cfg.MinPaths != 0 && !(cfg.MinPaths >= 0.25 && cfg.MinPaths <= 0.95) {
 		return nil, &Error{Kind: BadConfig, Op: "new", Err: fmt.Errorf("MinPaths: %v is not from 0.25 to 0.95", cfg.MinPaths)}

@@ -59,7 +59,6 @@ func TestPrediction(t *testing.T) {
 				t.Errorf("%d circuits are open for nobody", len(b.m.pool))
 			}
 		})
-		before = b.created()
 		b.exit("alice", 22)
 		b.wait(time.Second)
 		clean := 0

@@ -149,7 +149,9 @@ func (s *Sync) requestConsensus(server circmgr.DirServer) {
 			f.retry.unreached(now, err)
 			f.authority.unreached(now, err)
 			if s.current != nil && dirclient.NotModified(err) {
-				err = fmt.Errorf("there is no newer one at the directory server: %w", errors.Join(s.validity(s.current), err))
+				if why := s.validity(s.current); why != nil {
+					err = fmt.Errorf("%w, and the directory server has no newer one: %w", why, err)
+				}
 			}
 		}
 		s.log.Debug("consensus download failed", "err", err)

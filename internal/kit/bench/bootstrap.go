@@ -37,7 +37,7 @@ func startUntil(ctx context.Context, cfg ctor.Config, percent int) (*ctor.Proces
 // bootstrap starts a client of the network in a new directory, and then again with what that has left there.
 func (b *clientBench) bootstrap(ctx context.Context, c *contender) (cold, cached start, err error) {
 	name := "bootstrap-" + c.newUser()
-	torrc := ctor.Torrc(b.net.ClientTorrc())
+	torrc := append(ctor.Torrc(b.net.ClientTorrc()), c.torrc...)
 	torrc.Add("SocksPort", "auto")
 	torrc.Add("Log", "notice", "stdout")
 	cfg := ctor.Config{Name: name, Bin: c.bin, Dir: filepath.Join(b.net.Dir(), name), Torrc: torrc}

@@ -111,7 +111,7 @@ func (b *clientBench) setUp(ctx context.Context, programs [2]program) (err error
 	b.net.DNS.Set(serverHost, netip.MustParseAddr(loopback))
 	for s, p := range programs {
 		node, err := b.net.Add(ctx, testnet.NodeConfig{
-			Name: fmt.Sprintf("client%d", s+1), Bin: p.bin, Path: testnet.Path{Entry: "relay1", Middle: "relay2", Exit: "exit1"},
+			Name: fmt.Sprintf("client%d", s+1), Bin: p.bin, Path: testnet.Path{Entry: "relay1", Middle: "relay2", Exit: "exit1"}, Torrc: p.torrc,
 		})
 		if err != nil {
 			return err

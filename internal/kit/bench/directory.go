@@ -83,6 +83,7 @@ func (o *directoryOptions) loadCache(ctx context.Context, p program, dir string,
 	if err != nil {
 		return nil, err
 	}
+	torrc = append(torrc, p.torrc...)
 	limited, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	process, start, err := startUntil(limited, ctor.Config{Name: filepath.Base(dir), Bin: p.bin, Dir: dir, Torrc: torrc}, percent)

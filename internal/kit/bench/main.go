@@ -134,7 +134,12 @@ func (c *common) programs() (sides [2]program, err error) {
 type program struct {
 	bin     string
 	version string // what it says of itself
+	torrc   []string
 }
+
+// noGeoIP makes C tor leave the tables of countries alone that Debian installs: they take more memory than a client's
+// directory, and Tropea has none.
+var noGeoIP = []string{"GeoIPFile /dev/null", "GeoIPv6File /dev/null"}
 
 func findProgram(name string) (program, error) {
 	bin, err := ctor.Find(name)
@@ -146,5 +151,9 @@ func findProgram(name string) (program, error) {
 		return program{}, fmt.Errorf("%s --version: %w", bin, err)
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
-	return program{bin, strings.TrimSuffix(line, ".")}, nil
+	p := program{bin: bin, version: strings.TrimSuffix(line, ".")}
+	if !strings.Contains(line, "tropea") {
+		p.torrc = noGeoIP
+	}
+	return p, nil
 }
