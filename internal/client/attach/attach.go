@@ -59,8 +59,10 @@ func (r *Request) target() safelog.Sensitive[string] {
 	return safelog.Of(net.JoinHostPort(r.Host, strconv.Itoa(int(r.Port))))
 }
 
-// maxTries is how many circuits a request may use up when exits fail it.
-const maxTries = 3
+const (
+	maxTries = 3 // exits that may fail a request
+	maxLost  = 8 // circuits that may go away under it: when a relay dies, all those through it do
+)
 
 // An Attacher opens streams. Its methods are safe for concurrent use.
 type Attacher struct{ cfg Config }
@@ -193,14 +195,14 @@ func (a *Attacher) lookup(ctx context.Context, req Request, name string) ([]rela
 	})
 }
 
-// try runs open on one circuit after another until it works, the fault is not with the exit, or the tries are used up.
+// try runs open on one circuit after another until it works, the fault is the destination's, or the tries are used up.
 func try[T any](ctx context.Context, a *Attacher, req Request, need pathsel.Need, open func(context.Context, circmgr.Lease) (T, error)) (T, error) {
 	var none T
 	var last error // of the try before
-	for n := 1; ; n++ {
+	for n, lost := 1, 0; ; {
 		lease, err := a.cfg.Circuits.Exit(ctx, circmgr.Need{Need: need, Isolation: req.Isolation, KeepAlive: req.KeepAlive})
 		if err != nil {
-			return none, noCircuit(err, n-1, last)
+			return none, noCircuit(err, n-1+lost, last)
 		}
 		timed, cancel := context.WithTimeoutCause(ctx, a.timeout(n), errSlowExit)
 		v, err := open(timed, lease)
@@ -210,16 +212,21 @@ func try[T any](ctx context.Context, a *Attacher, req Request, need pathsel.Need
 			return v, nil
 		}
 		if ctx.Err() != nil {
-			return none, &StreamError{n, context.Cause(ctx)}
+			return none, &StreamError{n + lost, context.Cause(ctx)}
 		}
-		a.cfg.Log.Debug("stream failed", "circ", lease.Circ, "to", req.target(), "try", n, "err", err)
-		retry, spoilt := judge(err)
+		a.cfg.Log.Debug("stream failed", "circ", lease.Circ, "to", req.target(), "try", n+lost, "err", err)
+		retry, spoilt, blame := judge(err)
 		if spoilt {
 			a.cfg.Circuits.Retire(lease.Circ)
 		}
-		if !retry || n == maxTries {
-			return none, &StreamError{n, err}
+		switch {
+		case !retry, blame && n == maxTries, lost == maxLost:
+			return none, &StreamError{n + lost, err}
+		case !blame:
+			lost++
+			continue
 		}
+		n++
 		last = err
 		need.Avoid = append(need.Avoid[:len(need.Avoid):len(need.Avoid)], lease.Exit)
 	}
@@ -256,24 +263,27 @@ func (a *Attacher) timeout(try int) time.Duration {
 	return 15 * time.Second
 }
 
-// judge says whether another exit may do better after err, and whether the circuit should take no new streams.
-func judge(err error) (retry, spoilt bool) {
+// judge says whether another circuit may do better after err, whether this one should take no new streams, and whether
+// its exit is to blame.
+func judge(err error) (retry, spoilt, blame bool) {
 	var end *stream.EndError
 	switch {
 	case errors.As(err, &end):
 		switch end.Reason {
 		case relaymsg.EndExitPolicy, relaymsg.EndHibernating, relaymsg.EndResourceLimit:
-			return true, false
+			return true, false, true
 		case relaymsg.EndResolveFailed, relaymsg.EndTimeout, relaymsg.EndMisc, relaymsg.EndNoRoute:
-			return true, true
+			return true, true, true
 		case relaymsg.EndTorProtocol, relaymsg.EndDestroy, relaymsg.EndInternal:
-			return true, true
+			return true, true, true
 		}
-		return false, false // it is the destination's answer
+		return false, false, false // it is the destination's answer
 	case errors.Is(err, ErrPrivateName):
-		return false, false
+		return false, false, false
+	case errors.Is(err, errSlowExit):
+		return true, true, true
 	}
-	return true, true // the circuit, or the exit's silence
+	return true, true, false // the circuit went away
 }
 
 // beginFlags says which families the exit may use.

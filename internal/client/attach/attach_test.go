@@ -189,6 +189,8 @@ func TestRetry(t *testing.T) {
 		reason   relaymsg.EndReason // of the error; 0 if it works
 		timeout  bool
 		duration time.Duration
+		fails    bool // without a reason
+		lost     int  // the first tries, whose circuits go away: no exit is to blame for them
 	}{
 		{name: "exit policy, then good", exit: exitOf(refuse(relaymsg.EndExitPolicy), fakepeer.Open), tries: 2},
 		{name: "timeout, then good", exit: exitOf(refuse(relaymsg.EndTimeout), fakepeer.Open), tries: 2, retired: []uint64{1}},
@@ -197,7 +199,9 @@ func TestRetry(t *testing.T) {
 		{name: "refused by the destination", exit: exitOf(refuse(relaymsg.EndConnectRefused)), tries: 1, reason: relaymsg.EndConnectRefused},
 		{name: "silent, then good", exit: exitOf(fakepeer.Never, fakepeer.Open), tries: 2, retired: []uint64{1}, duration: 10 * time.Second},
 		{name: "all silent", exit: exitOf(fakepeer.Never), tries: 3, retired: []uint64{1, 2, 3}, timeout: true, duration: 35 * time.Second},
-		{name: "circuit ends, then good", exit: exitOf(func(s *fakepeer.Stream) { s.Circuit().Destroy(cell.DestroyHibernating) }, fakepeer.Open), tries: 2, retired: []uint64{1}},
+		{name: "circuit ends, then good", exit: exitOf(func(s *fakepeer.Stream) { s.Circuit().Destroy(cell.DestroyHibernating) }, fakepeer.Open), tries: 2, retired: []uint64{1}, lost: 1},
+		{name: "all circuits end", exit: exitOf(func(s *fakepeer.Stream) { s.Circuit().Destroy(cell.DestroyHibernating) }), tries: 9, retired: []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9}, fails: true, lost: 9},
+		{name: "circuit ends, then exit policy, then good", exit: exitOf(func(s *fakepeer.Stream) { s.Circuit().Destroy(cell.DestroyHibernating) }, refuse(relaymsg.EndExitPolicy), fakepeer.Open), tries: 3, retired: []uint64{1}, lost: 1},
 	}
 	for _, tt := range tests {
 		run(t, tt.exit, Config{}, func(b *bed) {
@@ -210,7 +214,7 @@ func TestRetry(t *testing.T) {
 			var tried *StreamError
 			var timeout interface{ Timeout() bool }
 			switch {
-			case tt.reason == 0 && !tt.timeout:
+			case tt.reason == 0 && !tt.timeout && !tt.fails:
 				if err != nil {
 					t.Errorf("%s: %v", tt.name, err)
 				}
@@ -226,7 +230,8 @@ func TestRetry(t *testing.T) {
 				t.Errorf("%s: took %v, want %v", tt.name, d, tt.duration)
 			}
 			for i, need := range b.needs {
-				if len(need.Avoid) != i || i > 0 && need.Avoid[i-1].RSA != [20]byte{byte(i)} {
+				avoid := max(i-tt.lost, 0)
+				if len(need.Avoid) != avoid || avoid > 0 && need.Avoid[avoid-1].RSA != [20]byte{byte(i)} {
 					t.Errorf("%s: try %d avoids %d exits", tt.name, i+1, len(need.Avoid))
 				}
 			}

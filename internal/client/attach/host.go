@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode"
 
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 )
@@ -26,7 +27,8 @@ func (a *Attacher) parseHost(host string) (name string, addr netip.Addr, err err
 		}
 		return ip.String(), ip, nil
 	}
-	bare := strings.TrimRight(host, ". \t\r\n\x00") // what a careless resolver would make of it
+	// What a careless resolver would make of it.
+	bare := strings.TrimRightFunc(host, func(r rune) bool { return r == '.' || unicode.IsSpace(r) || unicode.IsControl(r) })
 	switch {
 	case host == "" || len(host) > maxHost:
 		return bad()

@@ -127,7 +127,7 @@ func TestParseHost(t *testing.T) {
 // Whatever the host, nothing leads to an onion service, to an exit of the destination's choice or, for careful people,
 // to a machine of the exit's own network.
 func FuzzParseHost(f *testing.F) {
-	for _, s := range []string{"example.com", "[::1]", "a.onion..", "x.exit.", "127.0.0.1.", "ÿ", "fe80::1%lo"} {
+	for _, s := range []string{"example.com", "[::1]", "a.onion..", "x.exit.", "127.0.0.1.", "ÿ", "fe80::1%lo", ".exit\v", "a.onion\u2003"} {
 		f.Add(s)
 	}
 	careful, lax := New(Config{RejectInternal: true}), New(Config{OddNames: true})
@@ -158,32 +158,32 @@ func FuzzParseHost(f *testing.F) {
 func TestJudge(t *testing.T) {
 	end := func(r relaymsg.EndReason) error { return &stream.EndError{Reason: r} }
 	tests := []struct {
-		name          string
-		err           error
-		retry, spoilt bool
+		name                 string
+		err                  error
+		retry, spoilt, blame bool
 	}{
-		{"exit policy", end(relaymsg.EndExitPolicy), true, false},
-		{"hibernating", end(relaymsg.EndHibernating), true, false},
-		{"resource limit", end(relaymsg.EndResourceLimit), true, false},
-		{"resolve failed", end(relaymsg.EndResolveFailed), true, true},
-		{"timeout", end(relaymsg.EndTimeout), true, true},
-		{"misc", end(relaymsg.EndMisc), true, true},
-		{"no route", end(relaymsg.EndNoRoute), true, true},
-		{"protocol", end(relaymsg.EndTorProtocol), true, true},
-		{"destroy", end(relaymsg.EndDestroy), true, true},
-		{"internal", end(relaymsg.EndInternal), true, true},
-		{"refused", end(relaymsg.EndConnectRefused), false, false},
-		{"reset", end(relaymsg.EndConnReset), false, false},
-		{"done", end(relaymsg.EndDone), false, false},
-		{"not a directory", end(relaymsg.EndNotDirectory), false, false},
-		{"unknown", end(99), false, false},
-		{"resolved to an internal address", ErrPrivateName, false, false},
-		{"silence", errSlowExit, true, true},
-		{"circuit", &circuit.PeerClosedError{}, true, true},
+		{"exit policy", end(relaymsg.EndExitPolicy), true, false, true},
+		{"hibernating", end(relaymsg.EndHibernating), true, false, true},
+		{"resource limit", end(relaymsg.EndResourceLimit), true, false, true},
+		{"resolve failed", end(relaymsg.EndResolveFailed), true, true, true},
+		{"timeout", end(relaymsg.EndTimeout), true, true, true},
+		{"misc", end(relaymsg.EndMisc), true, true, true},
+		{"no route", end(relaymsg.EndNoRoute), true, true, true},
+		{"protocol", end(relaymsg.EndTorProtocol), true, true, true},
+		{"destroy", end(relaymsg.EndDestroy), true, true, true},
+		{"internal", end(relaymsg.EndInternal), true, true, true},
+		{"refused", end(relaymsg.EndConnectRefused), false, false, false},
+		{"reset", end(relaymsg.EndConnReset), false, false, false},
+		{"done", end(relaymsg.EndDone), false, false, false},
+		{"not a directory", end(relaymsg.EndNotDirectory), false, false, false},
+		{"unknown", end(99), false, false, false},
+		{"resolved to an internal address", ErrPrivateName, false, false, false},
+		{"silence", errSlowExit, true, true, true},
+		{"circuit", &circuit.PeerClosedError{}, true, true, false},
 	}
 	for _, tt := range tests {
-		if retry, spoilt := judge(tt.err); retry != tt.retry || spoilt != tt.spoilt {
-			t.Errorf("%s: retry %v, spoilt %v", tt.name, retry, spoilt)
+		if retry, spoilt, blame := judge(tt.err); retry != tt.retry || spoilt != tt.spoilt || blame != tt.blame {
+			t.Errorf("%s: retry %v, spoilt %v, blame %v", tt.name, retry, spoilt, blame)
 		}
 	}
 }
