@@ -76,11 +76,15 @@ type clientBench struct {
 	results results
 }
 
-func runClient(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+func runClient(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parseClient(args, stderr)
 	if err != nil {
 		return err
 	}
+	return o.run(ctx, stdout, stderr)
+}
+
+func (o *clientOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	begun := time.Now()
 	programs, err := o.programs()
 	if err != nil {
@@ -167,8 +171,11 @@ func (b *clientBench) step(ctx context.Context, step clientStep, s side) error {
 		return err
 	}
 	values, err := step.run(b, ctx, &b.sides[s])
+	if err != nil {
+		return err
+	}
 	b.results.add(s, values)
-	return err
+	return nil
 }
 
 func (b *clientBench) memory(name string) error {

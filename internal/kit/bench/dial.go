@@ -12,7 +12,7 @@ import (
 // serverHost is the server's name, which exits look up at the network's resolver.
 const serverHost = "load.test"
 
-// errEarlyData is the error of a proxy whose reply is followed by data that nobody has asked for.
+// errEarlyData is the error of a proxy that sends more than the answer to what it got.
 var errEarlyData = errors.New("data before a request")
 
 // dialSOCKS connects to a port of the server by the proxy at addr. Connections with different users get different
@@ -48,21 +48,23 @@ func shakeHands(c net.Conn, req socksmsg.Request) error {
 				return err
 			}
 		}
-		n, err := c.Read(buf[have:])
+		m, err := c.Read(buf[have:])
 		if err != nil {
 			return err
 		}
-		have += n
-		n, out, err = client.Step(buf[:have])
-		if err != nil {
-			return err
-		}
-		have = copy(buf[:], buf[n:have])
+		have += m
+		n, next, err := client.Step(buf[:have])
+		out = next
 		switch {
-		case client.Done() && have > 0:
+		case err != nil:
+			return err
+		case n == 0: // the rest of the answer is to come
+		case n < have:
 			return errEarlyData
 		case client.Done():
 			return nil
+		default:
+			have = 0
 		}
 	}
 }
