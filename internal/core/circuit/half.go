@@ -13,7 +13,8 @@ import (
 // A Half is one direction of a circuit at this node: here, of a circuit that began at this node, the direction in which
 // cells come in. Its mutex is held for a run of cells.
 type Half struct {
-	circ *Circuit
+	circ   *Circuit
+	queued int // its run in the batch that the link's reader is at; the reader's
 
 	mu      sync.Mutex // guards the fields below
 	in      relaycrypt.Inbound

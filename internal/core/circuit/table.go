@@ -21,9 +21,17 @@ type Table struct {
 	halves map[cell.CircID]*Half
 	closed bool
 
-	// The link's reader alone touches these.
-	found []*Half // of each cell in a batch
-	rx    receiver
+	// The link's reader alone touches these, and Half.queued with them.
+	runs []run
+	next []int32     // of each cell in a batch: the next one of its circuit, or -1
+	cell []link.Cell // those of one run
+	rx   receiver
+}
+
+// A run is what a batch holds of one circuit.
+type run struct {
+	half        *Half
+	first, last int32 // cells of the batch, chained by Table.next
 }
 
 // NewTable returns the handler for l.
@@ -71,40 +79,50 @@ func (t *Table) remove(id cell.CircID) {
 	}
 }
 
-// Batch implements link.Handler. The table's mutex is taken once; then each run of cells of one circuit goes to its
-// Half. A panic closes that circuit and nothing else.
+// Batch implements link.Handler. The table's mutex is taken once; then the cells of each circuit go to its Half, in order
+// and together: relays write a cell of this circuit, then one of that, and a mutex, a SENDME and a wake-up a cell would be
+// most of the cost. A panic closes that circuit and nothing else.
 func (t *Table) Batch(b *link.Batch) {
-	t.resolve(b.Cells)
-	for i := 0; i < len(b.Cells); {
-		h, n := t.found[i], 1
-		for i+n < len(b.Cells) && t.found[i+n] == h {
-			n++
+	t.sort(b.Cells)
+	for _, r := range t.runs {
+		t.cell = t.cell[:0]
+		for i := r.first; i >= 0; i = t.next[i] {
+			t.cell = append(t.cell, b.Cells[i])
 		}
-		if h != nil {
-			run := b.Cells[i : i+n]
-			if safego.Run(t.log, "circuit receive", func() { h.receive(run, &t.rx) }) {
-				h.circ.close(errPanic, cell.DestroyInternal)
-			}
+		if safego.Run(t.log, "circuit receive", func() { r.half.receive(t.cell, &t.rx) }) {
+			r.half.circ.close(errPanic, cell.DestroyInternal)
 		}
-		i += n
 	}
+	clear(t.runs) // a circuit that ends is not to be kept in memory
 }
 
 var errPanic = errors.New("a panic was contained in this circuit")
 
-// resolve fills t.found with the Half of each cell, nil for circuits that are not there. That is normal: their DESTROY
-// and the peer's cells crossed on the way.
-func (t *Table) resolve(cells []link.Cell) {
-	t.found = t.found[:0]
+// sort makes t.runs of the cells, in the order of their first ones. Cells of circuits that are not there are left out.
+// That is normal: their DESTROY and the peer's cells crossed on the way.
+func (t *Table) sort(cells []link.Cell) {
+	t.runs, t.next = t.runs[:0], t.next[:0]
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var last *Half
-	var lastID cell.CircID
+	var h *Half
+	var id cell.CircID
 	for i := range cells {
-		if id := cells[i].Circ; id != lastID {
-			last, lastID = t.halves[id], id
+		if cells[i].Circ != id {
+			id = cells[i].Circ
+			h = t.halves[id]
 		}
-		t.found = append(t.found, last)
+		t.next = append(t.next, -1)
+		if h == nil {
+			continue
+		}
+		n := int32(i)
+		if r := h.queued; r < len(t.runs) && t.runs[r].half == h {
+			t.next[t.runs[r].last] = n
+			t.runs[r].last = n
+			continue
+		}
+		h.queued = len(t.runs)
+		t.runs = append(t.runs, run{h, n, n})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/event"
+	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 )
 
@@ -214,7 +215,10 @@ func (r *Registry) open(ctx context.Context, t Target, addr netip.AddrPort) (*Li
 	if err != nil {
 		return fail("connect", contextError(ctx, err))
 	}
-	if w, ok := raw.(interface{ SetNotSentLowat(int) error }); ok {
+	if q, ok := raw.(netx.QuickAcker); ok {
+		q.SetQuickAck(true)
+	}
+	if w, ok := raw.(netx.LowWater); ok {
 		if err := w.SetNotSentLowat(notSentLowat); err != nil {
 			r.log.Debug("cannot set TCP_NOTSENT_LOWAT", "err", err)
 		}

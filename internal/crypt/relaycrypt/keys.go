@@ -1,13 +1,14 @@
 package relaycrypt
 
 import (
-	"crypto/aes"
 	"crypto/sha1"
 	"fmt"
+
+	"github.com/tropea-net/tropea/internal/crypt/aesctr"
 )
 
 // TorOneKeyLen is the length in bytes of the key material of a tor1 hop.
-const TorOneKeyLen = 2*sha1.Size + 2*aes.BlockSize
+const TorOneKeyLen = 2*sha1.Size + 2*aesctr.KeyLen
 
 // Keys are the key material of one hop, as a handshake gives it. Forward is the way from client to relay.
 type Keys struct {
@@ -23,7 +24,7 @@ func ParseTor1(material []byte) (Keys, error) {
 	if len(material) != TorOneKeyLen {
 		return Keys{}, fmt.Errorf("tor1 keys of %d bytes: %w", len(material), ErrKeyLength)
 	}
-	const d, k = sha1.Size, aes.BlockSize // an AES-128 key is as long as a block
+	const d, k = sha1.Size, aesctr.KeyLen
 	return Keys{
 		kind: kindTor1,
 		Df:   material[:d:d], Db: material[d : 2*d : 2*d],

@@ -1,12 +1,12 @@
 package relaycrypt
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/sha1"
 	"crypto/subtle"
 	"encoding"
 	"hash"
+
+	"github.com/tropea-net/tropea/internal/crypt/aesctr"
 )
 
 // Where the fields that prove the sender are in the body of a cell.
@@ -22,21 +22,19 @@ const (
 //
 // https://spec.torproject.org/tor-spec/routing-relay-cells.html
 type tor1 struct {
-	stream cipher.Stream
+	stream aesctr.Stream
 	digest *tor1Digest // nil until a cell needs it: most circuits only pass through a relay
 	seed   [sha1.Size]byte
 }
 
 func newTor1(seed, key []byte) tor1 {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		panic("relaycrypt: " + err.Error()) // only a wrong length is an error
-	}
-	return tor1{stream: cipher.NewCTR(block, make([]byte, aes.BlockSize)), seed: [sha1.Size]byte(seed)}
+	t := tor1{seed: [sha1.Size]byte(seed)}
+	t.stream.Init((*[aesctr.KeyLen]byte)(key))
+	return t
 }
 
 // crypt adds or removes the layer: both are the same.
-func (t *tor1) crypt(b *body) { t.stream.XORKeyStream(b[:], b[:]) }
+func (t *tor1) crypt(b *body) { t.stream.XORBody(b, b) }
 
 // originate puts the proof in and adds the layer.
 func (t *tor1) originate(b *body) Tag {

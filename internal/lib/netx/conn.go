@@ -14,21 +14,45 @@ type sysConn interface {
 }
 
 // A conn is a connection of the operating system whose errors are scrubbed.
-type conn struct{ sysConn }
+type conn struct {
+	sysConn
+	raw *rawIO // nil where the system has none
+}
 
-var _ LowWater = conn{}
+var (
+	_ LowWater   = conn{}
+	_ QuickAcker = conn{}
+)
 
 // wrap expects a connection that was opened by a network name of [Network], all of which are sysConns.
-func wrap(c net.Conn) net.Conn { return conn{c.(sysConn)} }
+func wrap(c net.Conn) net.Conn {
+	sys := c.(sysConn)
+	return conn{sys, newRawIO(sys)}
+}
 
-func (c conn) Read(p []byte) (int, error) {
-	n, err := c.sysConn.Read(p)
+func (c conn) Read(p []byte) (n int, err error) {
+	if c.raw != nil {
+		n, err = c.raw.read(p)
+	} else {
+		n, err = c.sysConn.Read(p)
+	}
 	return n, Scrub(err)
 }
 
-func (c conn) Write(p []byte) (int, error) {
-	n, err := c.sysConn.Write(p)
+func (c conn) Write(p []byte) (n int, err error) {
+	if c.raw != nil {
+		n, err = c.raw.write(p)
+	} else {
+		n, err = c.sysConn.Write(p)
+	}
 	return n, Scrub(err)
+}
+
+// SetQuickAck implements [QuickAcker].
+func (c conn) SetQuickAck(on bool) {
+	if _, ok := c.sysConn.(*net.TCPConn); ok && c.raw != nil {
+		c.raw.setQuickAck(on)
+	}
 }
 
 func (c conn) Close() error                       { return Scrub(c.sysConn.Close()) }

@@ -41,6 +41,14 @@ type LowWater interface {
 	SetNotSentLowat(n int) error
 }
 
+// QuickAcker is an optional capability of a connection.
+type QuickAcker interface {
+	// SetQuickAck makes the kernel acknowledge small reads at once. A peer without TCP_NODELAY, as C tor is, holds its next
+	// small segment back until the last one is acknowledged, and the kernel would put that off for 40 ms. Large reads are
+	// left alone: whoever sends them is not waiting. It does nothing where the system has no such choice.
+	SetQuickAck(on bool)
+}
+
 // ErrName is returned for an address whose host is a name.
 var ErrName = errors.New("address is not a literal IP address and port")
 
