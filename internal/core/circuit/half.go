@@ -5,6 +5,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
@@ -27,6 +28,7 @@ type receiver struct {
 	sendmes []relaycrypt.Tag // of cells to acknowledge
 	acks    []relaymsg.Sendme
 	control []control
+	ready   []*stream.Stream // that data came for, and that may write it out
 }
 
 // control is a message for the circuit itself.
@@ -41,7 +43,9 @@ func (rx *receiver) reset() {
 	clear(rx.msgs)
 	clear(rx.control)
 	clear(rx.acks)
-	rx.msgs, rx.sendmes, rx.acks, rx.control = rx.msgs[:0], rx.sendmes[:0], rx.acks[:0], rx.control[:0]
+	clear(rx.ready)
+	rx.msgs, rx.sendmes, rx.acks = rx.msgs[:0], rx.sendmes[:0], rx.acks[:0]
+	rx.control, rx.ready = rx.control[:0], rx.ready[:0]
 }
 
 // receive takes in a run of cells of this circuit. It decrypts and counts under the Half, and acts on what came after it
@@ -59,7 +63,7 @@ func (h *Half) receive(run []link.Cell, rx *receiver) {
 		}
 	}
 	if len(rx.msgs) > 0 {
-		if err2 := c.tunnel.deliver(rx.msgs); err2 != nil && err == nil {
+		if err2 := c.tunnel.deliver(rx); err2 != nil && err == nil {
 			err = &ProtocolError{err2}
 		}
 	}

@@ -90,11 +90,18 @@ func (t *Tunnel) open(kind stream.Kind, addr string, cmd relaymsg.Command, body 
 	return s, nil
 }
 
-// deliver hands messages to the streams. It borrows them.
-func (t *Tunnel) deliver(msgs []relaymsg.Msg) error {
+// deliver hands the messages that rx holds to the streams.
+func (t *Tunnel) deliver(rx *receiver) error {
+	err := t.sortOut(rx)
+	stream.Flush(rx.ready)
+	return err
+}
+
+func (t *Tunnel) sortOut(rx *receiver) (err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.mux.DeliverLocked(msgs)
+	rx.ready, err = t.mux.DeliverLocked(rx.msgs, rx.ready)
+	return err
 }
 
 // wake tells the streams that a window has opened.

@@ -68,6 +68,16 @@ func (b *buffer) take() *block {
 	return k
 }
 
+// putBack returns a block that take gave, with what is left in it, to the start of the queue.
+func (b *buffer) putBack(k *block) {
+	k.next = b.head
+	b.head = k
+	if b.tail == nil {
+		b.tail = k
+	}
+	b.size += k.end - k.start
+}
+
 func (b *buffer) pop() *block {
 	k := b.head
 	b.head = k.next

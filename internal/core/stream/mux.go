@@ -126,9 +126,9 @@ func (m *Mux) WakeLocked() {
 	}
 }
 
-// DeliverLocked routes messages that arrived for streams. It borrows them. An error is a violation of the protocol, and
-// closes the circuit.
-func (m *Mux) DeliverLocked(msgs []relaymsg.Msg) error {
+// DeliverLocked routes messages that arrived for streams. It borrows them. It appends to ready the streams that [Flush] is
+// to be called for once the tunnel's mutex is free. An error is a violation of the protocol, and closes the circuit.
+func (m *Mux) DeliverLocked(msgs []relaymsg.Msg, ready []*Stream) ([]*Stream, error) {
 	for len(msgs) > 0 {
 		n := 1
 		if msgs[0].Cmd == relaymsg.CmdData {
@@ -136,36 +136,53 @@ func (m *Mux) DeliverLocked(msgs []relaymsg.Msg) error {
 				n++
 			}
 		}
-		if err := m.deliverRunLocked(msgs[:n]); err != nil {
-			return err
+		s, err := m.deliverRunLocked(msgs[:n])
+		if s != nil {
+			ready = append(ready, s)
+		}
+		if err != nil {
+			return ready, err
 		}
 		msgs = msgs[n:]
 	}
-	return nil
+	return ready, nil
 }
 
-// deliverRunLocked takes one message, or a run of DATA of one stream.
-func (m *Mux) deliverRunLocked(run []relaymsg.Msg) error {
+// Flush lets the streams that DeliverLocked has named write out what came for them. The caller holds no lock.
+func Flush(ready []*Stream) {
+	for _, s := range ready {
+		s.flush()
+	}
+}
+
+// deliverRunLocked takes one message, or a run of DATA of one stream. It returns the stream if it is to be flushed.
+func (m *Mux) deliverRunLocked(run []relaymsg.Msg) (flush *Stream, err error) {
 	s := m.last
 	if s == nil || s.id != run[0].Stream {
 		if s = m.streams[run[0].Stream]; s == nil {
-			return m.lateLocked(run)
+			return nil, m.lateLocked(run)
 		}
 		m.last = s
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == Closed { // closed here, and endedHere waits for our mutex
-		return nil
+		return nil, nil
 	}
 	if run[0].Cmd == relaymsg.CmdData {
-		return s.dataLocked(run)
+		if err := s.dataLocked(run); err != nil {
+			return nil, err
+		}
+		if s.arriveLocked() {
+			return s, nil
+		}
+		return nil, nil
 	}
 	over, err := s.controlLocked(run[0])
 	if over {
 		m.removeLocked(s)
 	}
-	return err
+	return nil, err
 }
 
 // lateLocked judges messages for a stream that is not there. That is fine for one that we closed a moment ago.
@@ -203,7 +220,6 @@ func (s *Stream) dataLocked(run []relaymsg.Msg) error {
 		}
 		s.in.write(m.Body)
 	}
-	wake(s.readable)
 	return nil
 }
 

@@ -59,7 +59,7 @@ func open(t testing.TB, m *Mux, mu *sync.Mutex) *Stream {
 	defer mu.Unlock()
 	s, err := m.OpenLocked(Connect, "example.com:80")
 	if err == nil {
-		err = m.DeliverLocked([]relaymsg.Msg{{Cmd: relaymsg.CmdConnected, Stream: s.ID()}})
+		_, err = m.DeliverLocked([]relaymsg.Msg{{Cmd: relaymsg.CmdConnected, Stream: s.ID()}}, nil)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestStreamIDs(t *testing.T) {
 	if _, err := m.OpenLocked(Connect, ""); err != ErrFull {
 		t.Errorf("the ID of a stream that the other end does not know to be closed is free: %v", err)
 	}
-	if err := m.DeliverLocked([]relaymsg.Msg{{Cmd: relaymsg.CmdEnd, Stream: first.ID()}}); err != nil {
+	if _, err := m.DeliverLocked([]relaymsg.Msg{{Cmd: relaymsg.CmdEnd, Stream: first.ID()}}, nil); err != nil {
 		t.Error(err)
 	}
 	if _, err := m.OpenLocked(Connect, ""); err != nil {
@@ -117,7 +117,7 @@ func TestMuxClose(t *testing.T) {
 	if _, err := m.OpenLocked(Connect, ""); err != boom {
 		t.Errorf("OpenLocked: %v", err)
 	}
-	if err := m.DeliverLocked([]relaymsg.Msg{{Cmd: relaymsg.CmdData, Stream: s.ID(), Body: []byte("x")}}); err != nil {
+	if _, err := m.DeliverLocked([]relaymsg.Msg{{Cmd: relaymsg.CmdData, Stream: s.ID(), Body: []byte("x")}}, nil); err != nil {
 		t.Errorf("DeliverLocked: %v", err)
 	}
 	m.WakeLocked()
@@ -165,7 +165,7 @@ func (e *earlySendme) SendData(id uint16, p []byte) (n, cells int, err error) {
 	n, cells, err = e.sender.SendData(id, p)
 	for e.cells += cells; e.cells >= congestion.StreamIncrement; e.cells -= congestion.StreamIncrement {
 		e.mu.Lock()
-		if err := e.m.DeliverLocked([]relaymsg.Msg{{Cmd: relaymsg.CmdSendme, Stream: id}}); err != nil {
+		if _, err := e.m.DeliverLocked([]relaymsg.Msg{{Cmd: relaymsg.CmdSendme, Stream: id}}, nil); err != nil {
 			e.err = err
 		}
 		e.mu.Unlock()
@@ -264,7 +264,7 @@ func FuzzMux(f *testing.F) {
 			default:
 				msg := relaymsg.Msg{Cmd: relaymsg.Command(in[0]), Stream: 100 + uint16(in[1])%5, Body: make([]byte, in[2])}
 				mu.Lock()
-				err := m.DeliverLocked([]relaymsg.Msg{msg, msg})
+				_, err := m.DeliverLocked([]relaymsg.Msg{msg, msg}, nil)
 				if err != nil {
 					m.CloseLocked(err)
 				}

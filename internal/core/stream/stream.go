@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/congestion"
+	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
@@ -62,8 +63,9 @@ type Stream struct {
 	in       buffer
 	deliver  congestion.Deliver      // of DATA cells from the peer
 	pack     congestion.StreamWindow // of DATA cells to the peer
-	readErr  error                   // why nothing more comes, once the buffer is empty
-	writeErr error                   // why nothing more can be sent
+	sink     sink
+	readErr  error // why nothing more comes, once the buffer is empty
+	writeErr error // why nothing more can be sent
 }
 
 // Addr is the destination that a stream was opened to.
@@ -201,20 +203,23 @@ func (s *Stream) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	n := 0
-	err := s.consume(func() bool {
+	err := s.consume(nil, func() bool {
 		n = s.in.read(p)
 		return n > 0
 	})
 	return n, err
 }
 
-// WriteTo copies the stream to w until it ends, block by block and without a copy in between.
+// WriteTo copies the stream to w until it ends, block by block and without a copy in between. While w takes what comes
+// without waiting, the tunnel's reader writes to it; see [sink].
 func (s *Stream) WriteTo(w io.Writer) (total int64, err error) {
 	s.readMu.Lock()
 	defer s.readMu.Unlock()
+	direct, _ := w.(netx.TryWriter)
+	defer func() { total += s.disarm() }()
 	for {
 		var b *block
-		err := s.consume(func() bool {
+		err := s.consume(direct, func() bool {
 			b = s.in.take()
 			return b != nil
 		})
@@ -234,28 +239,40 @@ func (s *Stream) WriteTo(w io.Writer) (total int64, err error) {
 }
 
 // consume waits until take, called under s.mu, took something out of the buffer, and acknowledges what that made room
-// for.
-func (s *Stream) consume(take func() bool) error {
+// for. While it waits, what comes may go to direct, unless that is nil.
+func (s *Stream) consume(direct netx.TryWriter, take func() bool) error {
 	for {
-		if s.readBy.passed() {
-			return os.ErrDeadlineExceeded
-		}
+		passed := s.readBy.passed()
 		s.mu.Lock()
-		ok, err := take(), s.readErr
+		ok, busy, err := false, s.sink.busy, s.sink.err
+		if passed || !busy {
+			s.sink.w = nil // flush, if it is at work, ends soon and wakes us
+		}
+		if !passed && !busy && err == nil {
+			if ok, err = take(), s.readErr; !ok && err == nil {
+				s.sink.w = direct
+			}
+		}
 		due := s.deliver.Due()
 		s.mu.Unlock()
-		if ok && due {
-			s.acknowledge()
-		}
-		if ok {
+		expired := s.readBy.wait()
+		switch {
+		case ok:
+			if due {
+				s.acknowledge()
+			}
 			return nil
-		}
-		if err != nil {
+		case busy && passed:
+			expired = nil
+		case busy:
+		case passed:
+			return os.ErrDeadlineExceeded
+		case err != nil:
 			return err
 		}
 		select {
 		case <-s.readable:
-		case <-s.readBy.wait():
+		case <-expired:
 		}
 	}
 }

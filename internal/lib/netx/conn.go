@@ -22,6 +22,7 @@ type conn struct {
 var (
 	_ LowWater   = conn{}
 	_ QuickAcker = conn{}
+	_ TryWriter  = conn{}
 )
 
 // wrap expects a connection that was opened by a network name of [Network], all of which are sysConns.
@@ -45,6 +46,15 @@ func (c conn) Write(p []byte) (n int, err error) {
 	} else {
 		n, err = c.sysConn.Write(p)
 	}
+	return n, Scrub(err)
+}
+
+// TryWrite implements [TryWriter].
+func (c conn) TryWrite(p []byte) (int, error) {
+	if c.raw == nil {
+		return 0, nil
+	}
+	n, err := c.raw.tryWrite(p)
 	return n, Scrub(err)
 }
 

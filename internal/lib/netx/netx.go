@@ -49,6 +49,13 @@ type QuickAcker interface {
 	SetQuickAck(on bool)
 }
 
+// TryWriter is an optional capability of a connection.
+type TryWriter interface {
+	// TryWrite writes as much of p as is possible without waiting, which may be nothing. Only an error says that there is no
+	// use in trying again.
+	TryWrite(p []byte) (int, error)
+}
+
 // ErrName is returned for an address whose host is a name.
 var ErrName = errors.New("address is not a literal IP address and port")
 

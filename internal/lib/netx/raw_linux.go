@@ -28,17 +28,17 @@ type rawIO struct {
 
 // A rawCall is one call that is under way. Its closure is made once, since one a call would be an allocation a call.
 type rawCall struct {
-	mu  sync.Mutex // held for the call
-	try func(fd uintptr) bool
-	buf []byte
-	n   int
-	err error
+	mu   sync.Mutex // held for the call
+	try  func(fd uintptr) bool
+	buf  []byte
+	n    int
+	once bool // do not wait
+	err  error
 }
 
-func (c *rawCall) run(wait func(func(fd uintptr) bool) error, p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.buf, c.n, c.err = p, 0, nil
+// runLocked makes the call: wait is the method of the syscall.RawConn that calls try when the socket is ready.
+func (c *rawCall) runLocked(wait func(func(fd uintptr) bool) error, p []byte, once bool) (int, error) {
+	c.buf, c.n, c.once, c.err = p, 0, once, nil
 	err := wait(c.try)
 	c.buf = nil
 	if err == nil {
@@ -53,13 +53,13 @@ func newRawIO(c sysConn) *rawIO {
 		return nil
 	}
 	r := &rawIO{conn: c, raw: raw}
-	r.in.try = r.tryRead
-	r.out.try = r.tryWrite
+	r.in.try = r.readSome
+	r.out.try = r.writeSome
 	return r
 }
 
-// tryRead reads once; false means that nothing is there yet.
-func (r *rawIO) tryRead(fd uintptr) bool {
+// readSome reads once; false means that nothing is there yet.
+func (r *rawIO) readSome(fd uintptr) bool {
 	c := &r.in
 	n, errno := sysRead(fd, c.buf)
 	switch {
@@ -82,18 +82,20 @@ func (r *rawIO) read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err := r.in.run(r.raw.Read, p)
+	r.in.mu.Lock()
+	defer r.in.mu.Unlock()
+	n, err := r.in.runLocked(r.raw.Read, p, false)
 	return n, r.describe("read", err)
 }
 
-// tryWrite writes as much as the kernel takes; false means that there is more to write.
-func (r *rawIO) tryWrite(fd uintptr) bool {
+// writeSome writes as much as the kernel takes; false means that the rest is to wait for more room.
+func (r *rawIO) writeSome(fd uintptr) bool {
 	c := &r.out
 	for c.n < len(c.buf) {
 		n, errno := sysWrite(fd, c.buf[c.n:])
 		switch {
 		case errno == unix.EAGAIN:
-			return false
+			return c.once
 		case errno != 0:
 			c.err = os.NewSyscallError("write", errno)
 			return true
@@ -104,7 +106,18 @@ func (r *rawIO) tryWrite(fd uintptr) bool {
 }
 
 func (r *rawIO) write(p []byte) (int, error) {
-	n, err := r.out.run(r.raw.Write, p)
+	r.out.mu.Lock()
+	defer r.out.mu.Unlock()
+	n, err := r.out.runLocked(r.raw.Write, p, false)
+	return n, r.describe("write", err)
+}
+
+func (r *rawIO) tryWrite(p []byte) (int, error) {
+	if !r.out.mu.TryLock() {
+		return 0, nil // somebody waits in write
+	}
+	defer r.out.mu.Unlock()
+	n, err := r.out.runLocked(r.raw.Write, p, true)
 	return n, r.describe("write", err)
 }
 

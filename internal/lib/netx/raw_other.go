@@ -7,6 +7,7 @@ type rawIO struct{}
 
 func newRawIO(sysConn) *rawIO { return nil }
 
-func (*rawIO) read([]byte) (int, error)  { panic("netx: no raw I/O here") }
-func (*rawIO) write([]byte) (int, error) { panic("netx: no raw I/O here") }
-func (*rawIO) setQuickAck(bool)          {}
+func (*rawIO) read([]byte) (int, error)     { panic("netx: no raw I/O here") }
+func (*rawIO) write([]byte) (int, error)    { panic("netx: no raw I/O here") }
+func (*rawIO) tryWrite([]byte) (int, error) { panic("netx: no raw I/O here") }
+func (*rawIO) setQuickAck(bool)             {}
