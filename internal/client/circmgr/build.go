@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
+	"github.com/tropea-net/tropea/internal/wire/params"
 	"github.com/tropea-net/tropea/internal/wire/protover"
 )
 
@@ -85,7 +87,10 @@ func (m *Manager) build(ctx context.Context, path []*netdir.Relay, opts circuit.
 		return nil, true, err
 	}
 	for i, r := range path[1:] {
-		if err := c.Extend(ctx, hop(r)); err != nil {
+		h := hop(r)
+		// As C tor, ask the last hop alone: no other one gets DATA.
+		h.CC = i+2 == len(path) && r.Protocols.Supports(protover.FlowCtrl, 2)
+		if err := c.Extend(ctx, h); err != nil {
 			return nil, false, fmt.Errorf("extending to hop %d: %w", i+2, err)
 		}
 	}
@@ -138,8 +143,9 @@ func pathText(path []*netdir.Relay) safelog.Sensitive[string] {
 func circuitOptions(v *netdir.View) circuit.Options {
 	p := v.Consensus().Params
 	return circuit.Options{
-		Window:          int(p.Get("circwindow", 1000, 100, 1000)),
-		SendmeAcceptMin: uint8(p.Get("sendme_accept_min_version", 0, 0, 255)),
+		Window:          int(p.Of(params.CircWindow)),
+		SendmeAcceptMin: uint8(p.Of(params.SendmeAcceptMinVersion)),
+		CC:              congestion.ReadParams(p, congestion.ExitPath),
 	}
 }
 

@@ -3,9 +3,11 @@ package circuit
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/netip"
 
+	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/crypt/kdf"
 	"github.com/tropea-net/tropea/internal/crypt/ntor"
@@ -24,6 +26,7 @@ type Hop struct {
 	HasEd bool
 	NTor  [32]byte         // its onion key
 	V3    bool             // it speaks ntor-v3 (Relay=4)
+	CC    bool             // ask it for congestion control; only with V3, and of the last hop of a circuit
 	Addrs []netip.AddrPort // its ORPorts; the first of each family is told to the relay before it
 }
 
@@ -32,7 +35,7 @@ type Hop struct {
 //
 // https://spec.torproject.org/tor-spec/create-created-cells.html
 func Create(ctx context.Context, l *link.Link, h Hop, opts Options) (*Circuit, error) {
-	hs, err := startHandshake(h)
+	hs, err := startHandshake(h, opts.CC)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +78,7 @@ func CreateFast(ctx context.Context, l *link.Link, opts Options) (*Circuit, erro
 	}
 	keys, err := kdf.FinishFast(req.X, reply.Y, reply.KH)
 	if err == nil {
-		err = c.addKeys(keys)
+		err = c.addKeys(keys, 0)
 	}
 	if err != nil {
 		return nil, c.broken(fmt.Errorf("CREATED_FAST: %w", err))
@@ -101,7 +104,7 @@ func create(ctx context.Context, l *link.Link, opts Options, cmd, answer cell.Co
 //
 // https://spec.torproject.org/tor-spec/create-created-cells.html#EXTEND
 func (c *Circuit) Extend(ctx context.Context, h Hop) error {
-	hs, err := startHandshake(h)
+	hs, err := startHandshake(h, c.opts.CC)
 	if err == nil {
 		err = c.sendExtend(&h, hs)
 	}
@@ -135,7 +138,9 @@ func (c *Circuit) sendExtend(h *Hop, hs hopHandshake) error {
 		return c.err
 	}
 	c.send.extend = true
-	return c.sealLocked(relaymsg.Msg{Cmd: relaymsg.CmdExtend2, Body: body})
+	err = c.sealLocked(relaymsg.Msg{Cmd: relaymsg.CmdExtend2, Body: body})
+	c.link.Out().Signal()
+	return err
 }
 
 // broken closes the circuit for an error in the relay's part of the handshake, and returns it.
@@ -164,23 +169,37 @@ func (h *Hop) linkSpecs() []linkspec.Spec {
 type hopHandshake struct {
 	kind    cell.HandshakeType
 	request []byte
-	finish  func(reply []byte) (*kdf.Keys, error)
+	// finish returns the keys, and the SENDME increment of congestion control, 0 if there is none.
+	finish func(reply []byte) (*kdf.Keys, int, error)
 }
 
-// startHandshake begins the best key exchange that h can do. Tropea asks for no extensions yet.
-func startHandshake(h Hop) (hopHandshake, error) {
+// startHandshake begins the best key exchange that h can do, and asks for congestion control where h and cc want it.
+func startHandshake(h Hop, cc *congestion.Params) (hopHandshake, error) {
 	if h.V3 && h.HasEd {
-		return startNTorV3(h)
+		if !h.CC || cc == nil || !cc.Enabled {
+			cc = nil
+		}
+		return startNTorV3(h, cc)
 	}
 	state, msg, err := ntor.ClientStart(rand.Reader, h.RSA, h.NTor)
 	if err != nil {
 		return hopHandshake{}, err
 	}
-	return hopHandshake{cell.HandshakeNTor, msg[:], state.Finish}, nil
+	return hopHandshake{cell.HandshakeNTor, msg[:], func(reply []byte) (*kdf.Keys, int, error) {
+		keys, err := state.Finish(reply)
+		return keys, 0, err
+	}}, nil
 }
 
-func startNTorV3(h Hop) (hopHandshake, error) {
-	request, err := circext.List(nil).AppendTo(nil)
+// startNTorV3 begins an ntor-v3 handshake, which asks for congestion control if cc is not nil.
+//
+// https://spec.torproject.org/proposals/324-rtt-congestion-control.html
+func startNTorV3(h Hop, cc *congestion.Params) (hopHandshake, error) {
+	var exts circext.List
+	if cc != nil {
+		exts = append(exts, circext.CCRequest())
+	}
+	request, err := exts.AppendTo(nil)
 	if err != nil {
 		return hopHandshake{}, err
 	}
@@ -188,36 +207,58 @@ func startNTorV3(h Hop) (hopHandshake, error) {
 	if err != nil {
 		return hopHandshake{}, err
 	}
-	return hopHandshake{cell.HandshakeNTorV3, msg, func(reply []byte) (*kdf.Keys, error) {
+	return hopHandshake{cell.HandshakeNTorV3, msg, func(reply []byte) (*kdf.Keys, int, error) {
 		answer, keys, err := state.Finish(reply)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		exts, err := circext.Parse(answer)
+		inc, err := ccAnswer(answer, cc)
 		if err != nil {
-			return nil, err
+			keys.Wipe()
+			return nil, 0, err
 		}
-		for _, e := range exts {
-			if e.Type == circext.TypeCCResponse {
-				return nil, fmt.Errorf("relay answers to an extension that was not sent")
-			}
-		}
-		return keys, nil
+		return keys, inc, nil
 	}}, nil
+}
+
+// ccAnswer reads the SENDME increment out of what the relay says to a request for congestion control. It is 0 if the
+// relay does not want any.
+func ccAnswer(answer []byte, cc *congestion.Params) (inc int, err error) {
+	exts, err := circext.Parse(answer)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range exts {
+		if e.Type != circext.TypeCCResponse {
+			continue
+		}
+		if cc == nil {
+			return 0, errors.New("relay answers to an extension that was not sent")
+		}
+		m, err := circext.ParseCCResponse(e.Body)
+		if err != nil {
+			return 0, err
+		}
+		if !cc.GoodInc(int(m.SendmeInc)) {
+			return 0, fmt.Errorf("relay wants %d cells a SENDME, the consensus %d", m.SendmeInc, cc.Inc)
+		}
+		return int(m.SendmeInc), nil
+	}
+	return 0, nil
 }
 
 // addHop finishes a handshake and adds its keys to the circuit.
 func (c *Circuit) addHop(hs hopHandshake, reply []byte) error {
-	keys, err := hs.finish(reply)
+	keys, ccInc, err := hs.finish(reply)
 	if err != nil {
 		return err
 	}
-	return c.addKeys(keys)
+	return c.addKeys(keys, ccInc)
 }
 
 // addKeys adds a tor1 hop with the keys of its handshake, which it wipes. Both directions change together: the relay cannot send before it
 // has got something from us.
-func (c *Circuit) addKeys(seed *kdf.Keys) error {
+func (c *Circuit) addKeys(seed *kdf.Keys, ccInc int) error {
 	material, _ := seed.Circuit(relaycrypt.TorOneKeyLen)
 	seed.Wipe()
 	defer clear(material)
@@ -225,7 +266,7 @@ func (c *Circuit) addKeys(seed *kdf.Keys) error {
 	if err != nil {
 		return err
 	}
-	c.resetWindows()
+	c.resetWindows(ccInc)
 	c.send.mu.Lock()
 	c.send.out.Add(keys.Forward())
 	c.send.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	mathrand "math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
@@ -29,6 +30,7 @@ type Circuit struct {
 	id     cell.CircID
 	tunnel *Tunnel
 	opts   Options
+	born   time.Time // what congestion control counts time from
 
 	send sendHalf
 	recv Half
@@ -54,8 +56,9 @@ type sendHalf struct {
 
 // Options are what a circuit takes from the consensus.
 type Options struct {
-	Window          int   // start of the circuit windows, in DATA cells; 1000 if zero
-	SendmeAcceptMin uint8 // the oldest version of SENDME that is taken
+	Window          int                // start of the circuit windows, in DATA cells; 1000 if zero
+	SendmeAcceptMin uint8              // the oldest version of SENDME that is taken
+	CC              *congestion.Params // of congestion control; nil or not enabled for fixed windows everywhere
 }
 
 func newCircuit(l *link.Link, opts Options) (*Circuit, error) {
@@ -66,6 +69,7 @@ func newCircuit(l *link.Link, opts Options) (*Circuit, error) {
 		link:    l,
 		table:   l.Handler().(*Table), // every link of ours has one: the registry is wired so
 		opts:    opts,
+		born:    time.Now(),
 		replies: make(chan control, 1),
 		done:    make(chan struct{}),
 	}
@@ -75,20 +79,31 @@ func newCircuit(l *link.Link, opts Options) (*Circuit, error) {
 	// C tor spends one less now and then, so that nobody can tell the length of a path by this count.
 	c.send.early = maxRelayEarly - int(seed[0]&1)
 	c.recv.circ = c
-	c.resetWindows()
 	c.tunnel = newTunnel(c)
+	c.resetWindows(0)
 	return c, c.table.add(c)
 }
 
-// resetWindows starts the windows towards a new last hop.
-func (c *Circuit) resetWindows() {
+// resetWindows starts the windows towards a new last hop: with congestion control of ccInc cells a SENDME, or fixed ones
+// for 0.
+func (c *Circuit) resetWindows(ccInc int) {
+	ctl, inc := congestion.NewFixed(c.opts.Window), congestion.CircIncrement
+	if ccInc != 0 {
+		ctl, inc = congestion.NewVegas(c.opts.CC, ccInc), ccInc
+	}
 	c.send.mu.Lock()
-	c.send.ctl = congestion.NewFixed(c.opts.Window)
+	c.send.ctl = ctl
 	c.send.mu.Unlock()
 	c.recv.mu.Lock()
-	c.recv.deliver = congestion.CircuitDeliver(congestion.CircIncrement)
+	c.recv.deliver = congestion.CircuitDeliver(inc)
 	c.recv.mu.Unlock()
+	if ccInc != 0 {
+		c.tunnel.setFlow(c.opts.CC.Flow)
+	}
 }
+
+// now is the clock of congestion control.
+func (c *Circuit) now() time.Duration { return time.Since(c.born) }
 
 // ID returns the circuit's ID on its link.
 func (c *Circuit) ID() cell.CircID { return c.id }
@@ -152,13 +167,15 @@ func (c *Circuit) sendMsg(m relaymsg.Msg) error {
 	if c.send.closed {
 		return c.err
 	}
-	return c.sealLocked(m)
+	err := c.sealLocked(m)
+	c.link.Out().Signal()
+	return err
 }
 
 // errNoEarly says that a circuit is too long to be extended.
 var errNoEarly = errors.New("circuit has no RELAY_EARLY cell left to extend with")
 
-// sealLocked encrypts m for the last hop and appends it to the link's queue.
+// sealLocked encrypts m for the last hop and appends it to the link's queue. The caller then signals the link's writer.
 func (c *Circuit) sealLocked(m relaymsg.Msg) error {
 	h := &c.send
 	last := h.out.Hops() - 1
@@ -173,11 +190,11 @@ func (c *Circuit) sealLocked(m relaymsg.Msg) error {
 	slot := chunk.Next(c.id, cmd)
 	if err := h.out.Format(last).Encode(slot, m, h.pad); err != nil {
 		chunk.Drop()
-		c.link.Out().Append(chunk)
+		c.link.Out().AppendQuietly(chunk)
 		return err
 	}
 	h.out.Seal(slot, uint8(cmd), last)
-	c.link.Out().Append(chunk)
+	c.link.Out().AppendQuietly(chunk)
 	return nil
 }
 
@@ -196,7 +213,7 @@ func (c *Circuit) sendData(id uint16, p []byte) (n, cells int, err error) {
 		return 0, 0, nil
 	}
 	chunk := c.link.Out().NewChunk()
-	body := format.MaxBody(relaymsg.CmdData)
+	body, now := format.MaxBody(relaymsg.CmdData), c.now()
 	for ; cells < room && n < len(p); cells++ {
 		cmd := cell.CmdRelay
 		if h.early > 0 && last > 0 {
@@ -210,14 +227,15 @@ func (c *Circuit) sendData(id uint16, p []byte) (n, cells int, err error) {
 			break
 		}
 		tag := h.out.Seal(slot, uint8(cmd), last)
-		h.ctl.OnSent(tag.Bytes())
+		h.ctl.OnSent(tag.Bytes(), now)
 		n += len(m.Body)
 	}
 	c.link.Out().Append(chunk)
 	return n, cells, err
 }
 
-// acknowledge sends a circuit-level SENDME for the cell with the given tag.
+// acknowledge queues a circuit-level SENDME for the cell with the given tag. The link's reader calls it, and signals the
+// writer when it is through with its batch.
 //
 // https://spec.torproject.org/tor-spec/flow-control.html
 func (c *Circuit) acknowledge(tag relaycrypt.Tag) {
@@ -226,14 +244,21 @@ func (c *Circuit) acknowledge(tag relaycrypt.Tag) {
 	if err != nil {
 		panic("circuit: " + err.Error())
 	}
-	// An error means that the circuit is closing.
-	c.sendMsg(relaymsg.Msg{Cmd: relaymsg.CmdSendme, Body: body})
+	c.send.mu.Lock()
+	defer c.send.mu.Unlock()
+	if !c.send.closed {
+		c.sealLocked(relaymsg.Msg{Cmd: relaymsg.CmdSendme, Body: body}) // an error is not possible for this message
+	}
 }
+
+// blockedAbove is how many cells wait for a link that keeps its circuits from sending: the 32 KiB of C tor's default.
+const blockedAbove = 64
 
 // acknowledged takes a circuit-level SENDME in and wakes the streams that waited for it.
 func (c *Circuit) acknowledged(m relaymsg.Sendme) error {
+	blocked := c.link.Out().Len() > blockedAbove
 	c.send.mu.Lock()
-	err := c.send.ctl.OnSendme(m.Version, m.Tag, c.opts.SendmeAcceptMin)
+	err := c.send.ctl.OnSendme(m.Version, m.Tag, c.opts.SendmeAcceptMin, c.now(), blocked)
 	c.send.mu.Unlock()
 	if err != nil {
 		return &ProtocolError{err}

@@ -26,6 +26,7 @@ type Half struct {
 type receiver struct {
 	msgs    []relaymsg.Msg   // for the streams, in order; bodies alias the batch
 	sendmes []relaycrypt.Tag // of cells to acknowledge
+	acked   bool             // there are acknowledgements in the link's queue that its writer has not heard of
 	acks    []relaymsg.Sendme
 	control []control
 	ready   []*stream.Stream // that data came for, and that may write it out
@@ -56,6 +57,7 @@ func (h *Half) receive(run []link.Cell, rx *receiver) {
 	c := h.circ
 	for _, tag := range rx.sendmes {
 		c.acknowledge(tag)
+		rx.acked = true
 	}
 	for i := range rx.acks {
 		if err2 := c.acknowledged(rx.acks[i]); err2 != nil && err == nil {
@@ -125,7 +127,7 @@ func (h *Half) openRelay(body *[cell.BodyLen]byte, rx *receiver) error {
 		}
 		rx.msgs = append(rx.msgs, msg)
 		return nil
-	case relaymsg.CmdConnected, relaymsg.CmdEnd, relaymsg.CmdResolved:
+	case relaymsg.CmdConnected, relaymsg.CmdEnd, relaymsg.CmdResolved, relaymsg.CmdXon, relaymsg.CmdXoff:
 		if last && msg.Stream != 0 {
 			rx.msgs = append(rx.msgs, msg)
 			return nil

@@ -276,7 +276,7 @@ func TestHostileCircuit(t *testing.T) {
 		{name: "EXTEND2", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(last, msg(relaymsg.CmdExtend2, 0)) }, want: "EXTEND2 for stream 0"},
 		{name: "TRUNCATE", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(0, msg(relaymsg.CmdTruncate, 0)) }, want: "TRUNCATE for stream 0"},
 		{name: "EXTEND", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(last, msg(relaymsg.CmdExtend, 0)) }, is: relaymsg.ErrObsolete},
-		{name: "XOFF", do: func(p *fakepeer.Circuit, id uint16) { p.Send(last, msg(relaymsg.CmdXoff, id, 0)) }, want: "XOFF for stream"},
+		{name: "XOFF", do: func(p *fakepeer.Circuit, id uint16) { p.Send(last, msg(relaymsg.CmdXoff, id, 0)) }, want: "XOFF on a stream that has a window"},
 		{name: "PADDING_NEGOTIATED", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(1, msg(relaymsg.CmdPaddingNegotiated, 0, 0, 1, 1, 1)) }, want: "PADDING_NEGOTIATED"},
 		{name: "INTRODUCE2", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(last, msg(relaymsg.CmdIntroduce2, 0)) }, want: "INTRODUCE2"},
 	} {

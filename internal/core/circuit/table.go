@@ -93,6 +93,10 @@ func (t *Table) Batch(b *link.Batch) {
 			r.half.circ.close(errPanic, cell.DestroyInternal)
 		}
 	}
+	if t.rx.acked {
+		t.rx.acked = false
+		t.link.Out().Signal()
+	}
 	clear(t.runs) // a circuit that ends is not to be kept in memory
 }
 

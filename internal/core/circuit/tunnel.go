@@ -3,6 +3,7 @@ package circuit
 import (
 	"sync"
 
+	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
@@ -21,6 +22,13 @@ func newTunnel(leg *Circuit) *Tunnel {
 	t := &Tunnel{legs: []*Circuit{leg}}
 	t.mux.Init(t, &t.mu)
 	return t
+}
+
+// setFlow makes the streams from now on use XON and XOFF, as they must where the circuit has congestion control.
+func (t *Tunnel) setFlow(p congestion.FlowParams) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mux.SetFlowLocked(stream.Flow{Params: p, Own: p.XoffClient, Peer: p.XoffExit})
 }
 
 // leg returns the circuit that the next message goes over.

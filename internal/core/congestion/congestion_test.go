@@ -19,7 +19,7 @@ func send(t *testing.T, c *Control, from, n int) {
 		if c.CanSend() == 0 {
 			t.Fatalf("window closed after %d of %d cells", i, n)
 		}
-		c.OnSent(cellTag(from + i))
+		c.OnSent(cellTag(from+i), 0)
 	}
 }
 
@@ -55,11 +55,11 @@ func TestFixedWindow(t *testing.T) {
 				t.Errorf("%d more cells may be sent after %d", c.CanSend(), tt.window)
 			}
 			for n := 100; n <= tt.window; n += 100 {
-				if err := c.OnSendme(1, cellTag(n), 1); err != nil || c.CanSend() != n {
+				if err := c.OnSendme(1, cellTag(n), 1, 0, false); err != nil || c.CanSend() != n {
 					t.Errorf("SENDME for cell %d: error %v, %d may be sent, want %d", n, err, c.CanSend(), n)
 				}
 			}
-			if err := c.OnSendme(0, nil, 0); !errors.Is(err, ErrUnexpected) {
+			if err := c.OnSendme(0, nil, 0, 0, false); !errors.Is(err, ErrUnexpected) {
 				t.Errorf("one SENDME too many: %v", err)
 			}
 		})
@@ -91,7 +91,7 @@ func TestSendmeChecks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := NewFixed(CircWindow)
 			send(t, &c, 1, sent)
-			err := c.OnSendme(tt.version, tt.tag, tt.acceptMin)
+			err := c.OnSendme(tt.version, tt.tag, tt.acceptMin, 0, false)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("error %v, want %v", err, tt.want)
 			}
@@ -109,7 +109,7 @@ func TestSendmeChecks(t *testing.T) {
 func TestSendmeTooEarly(t *testing.T) {
 	c := NewFixed(CircWindow)
 	send(t, &c, 1, 99)
-	if err := c.OnSendme(1, cellTag(99), 1); !errors.Is(err, ErrUnexpected) {
+	if err := c.OnSendme(1, cellTag(99), 1, 0, false); !errors.Is(err, ErrUnexpected) {
 		t.Errorf("SENDME after 99 cells: %v", err)
 	}
 }
@@ -118,9 +118,9 @@ func TestSendmeTooEarly(t *testing.T) {
 func TestShortTags(t *testing.T) {
 	c := NewFixed(CircWindow)
 	for range CircIncrement {
-		c.OnSent(bytes.Repeat([]byte{7}, 16))
+		c.OnSent(bytes.Repeat([]byte{7}, 16), 0)
 	}
-	if err := c.OnSendme(1, bytes.Repeat([]byte{7}, 16), 1); err != nil {
+	if err := c.OnSendme(1, bytes.Repeat([]byte{7}, 16), 1, 0, false); err != nil {
 		t.Error(err)
 	}
 }
@@ -190,13 +190,13 @@ func TestMisusePanics(t *testing.T) {
 	mustPanic(t, "Control.OnSent", func() {
 		c := NewFixed(CircWindowMin)
 		for range CircWindowMin + 1 {
-			c.OnSent(nil)
+			c.OnSent(nil, 0)
 		}
 	})
 	mustPanic(t, "tag too long", func() {
 		c := NewFixed(CircWindowMin)
 		for range CircWindowMin {
-			c.OnSent(make([]byte, maxTagLen+1))
+			c.OnSent(make([]byte, maxTagLen+1), 0)
 		}
 	})
 	mustPanic(t, "Deliver.OnSendmeSent", func() {
@@ -214,11 +214,11 @@ func TestNoAllocations(t *testing.T) {
 
 // oneCell sends a cell, receives it, and acknowledges it if that is due.
 func oneCell(c *Control, d *Deliver, tag []byte) {
-	c.OnSent(tag)
+	c.OnSent(tag, 0)
 	due, err := d.OnReceived()
 	if err == nil && due {
 		d.OnSendmeSent()
-		err = c.OnSendme(1, tag, 1)
+		err = c.OnSendme(1, tag, 1, 0, false)
 	}
 	if err != nil {
 		panic(err)

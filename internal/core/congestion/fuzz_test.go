@@ -35,7 +35,7 @@ func FuzzControl(f *testing.F) {
 				case ev == 3:
 					acceptMin, want = 2, ErrVersion
 				}
-				err := c.OnSendme(version, tag, acceptMin)
+				err := c.OnSendme(version, tag, acceptMin, 0, false)
 				if !errors.Is(err, want) {
 					t.Fatalf("%d sent, %d acknowledged, event %d: error %v, want %v", sent, acked, ev, err, want)
 				}
@@ -46,14 +46,14 @@ func FuzzControl(f *testing.F) {
 			default:
 				for range min(int(ev), c.CanSend()) {
 					sent++
-					c.OnSent(cellTag(sent))
+					c.OnSent(cellTag(sent), 0)
 				}
 			}
 			if got, want := c.CanSend(), limit-(sent-acked); got != want {
 				t.Fatalf("%d sent, %d acknowledged: %d may be sent, want %d", sent, acked, got, want)
 			}
-			if int(c.tags.count) != (sent-acked)/CircIncrement {
-				t.Fatalf("%d sent, %d acknowledged: %d tags", sent, acked, c.tags.count)
+			if int(c.marks.count) != (sent-acked)/CircIncrement {
+				t.Fatalf("%d sent, %d acknowledged: %d tags", sent, acked, c.marks.count)
 			}
 		}
 	})

@@ -109,7 +109,7 @@ func (l *Link) AddUsage(u Usage) {
 			return
 		}
 		if l.usage.CompareAndSwap(old, uint32(u)) {
-			l.out.signal() // the writer reconsiders padding
+			l.out.Signal() // the writer reconsiders padding
 			return
 		}
 	}
@@ -119,7 +119,7 @@ func (l *Link) AddUsage(u Usage) {
 func (l *Link) AddCircuits(delta int) {
 	if l.circuits.Add(int32(delta)) == 0 {
 		l.unused.Store(int64(time.Since(l.opened)))
-		l.out.signal()
+		l.out.Signal()
 	}
 }
 

@@ -32,16 +32,24 @@ func (q *OutQueue) NewChunk() *Chunk { return newChunk(q.framing) }
 // Append takes c; the writer recycles it after the flush. It never blocks. On a closed queue the cells are dropped: the
 // circuits learn of the link's end by Handler.Closed.
 func (q *OutQueue) Append(c *Chunk) {
+	if q.AppendQuietly(c) {
+		q.Signal()
+	}
+}
+
+// AppendQuietly is Append for who has more to add and calls Signal when that is done: a writer that wakes up for each
+// of many cells writes each alone. It reports whether there was anything to add.
+func (q *OutQueue) AppendQuietly(c *Chunk) bool {
 	if c.n == 0 {
 		c.recycle()
-		return
+		return false
 	}
 	q.mu.Lock()
 	switch {
 	case q.closed:
 		q.mu.Unlock()
 		c.recycle()
-		return
+		return false
 	case q.tail == nil:
 		q.head, q.tail = c, c
 		q.cells += c.n
@@ -54,7 +62,7 @@ func (q *OutQueue) Append(c *Chunk) {
 		q.cells += c.n
 	}
 	q.mu.Unlock()
-	q.signal()
+	return true
 }
 
 // AppendCell adds one cell with the given body, zero-padded. It panics when the body is too long for a cell.
@@ -75,7 +83,8 @@ func (q *OutQueue) Len() int {
 	return q.cells
 }
 
-func (q *OutQueue) signal() {
+// Signal wakes the writer.
+func (q *OutQueue) Signal() {
 	select {
 	case q.ready <- struct{}{}:
 	default:

@@ -33,7 +33,7 @@ func (p *PaddingPolicy) timeout() time.Duration {
 }
 
 // SetPadding changes the policy of an open link.
-func (l *Link) SetPadding(p PaddingPolicy) { l.padding.Store(&p); l.out.signal() }
+func (l *Link) SetPadding(p PaddingPolicy) { l.padding.Store(&p); l.out.Signal() }
 
 // negotiatePadding tells the relay when it is not to pad. It is called once, right after NETINFO.
 func (l *Link) negotiatePadding() {

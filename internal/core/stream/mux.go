@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
@@ -41,6 +42,9 @@ type Mux struct {
 	send Sender
 	mu   sync.Locker // the tunnel's
 
+	start time.Time // what the streams' flow control counts time from
+	flow  *Flow     // nil for streams with windows
+
 	streams map[uint16]*Stream
 	ended   map[uint16]remnant // streams that we have closed
 	nextID  uint16
@@ -52,11 +56,23 @@ type Mux struct {
 func (m *Mux) Init(send Sender, mu sync.Locker) {
 	var b [2]byte
 	rand.Read(b[:])
-	m.send, m.mu = send, mu
+	m.send, m.mu, m.start = send, mu, time.Now()
 	m.streams = map[uint16]*Stream{}
 	m.ended = map[uint16]remnant{}
 	m.nextID = binary.BigEndian.Uint16(b[:])
 }
+
+// Flow says how streams are held back where their circuit has congestion control, and so streams have no windows.
+type Flow struct {
+	Params    congestion.FlowParams
+	Own, Peer int // bytes that may wait at this end, and at the other one
+}
+
+// SetFlowLocked makes streams that are opened from now on use XON and XOFF.
+func (m *Mux) SetFlowLocked(f Flow) { m.flow = &f }
+
+// now is the clock of flow control.
+func (m *Mux) now() time.Duration { return time.Since(m.start) }
 
 // OpenLocked makes a stream with a new ID. The caller then sends BEGIN, BEGIN_DIR or RESOLVE with it.
 func (m *Mux) OpenLocked(kind Kind, addr string) (*Stream, error) {
@@ -83,14 +99,14 @@ func (m *Mux) CountLocked() int { return len(m.streams) }
 
 // endedHere forgets s, and keeps in mind that some of its cells may be under way. It reports whether the other end is to
 // be told.
-func (m *Mux) endedHere(s *Stream, outstanding int) bool {
+func (m *Mux) endedHere(s *Stream, outstanding remnant) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.streams[s.id] != s {
 		return false
 	}
 	m.removeLocked(s)
-	m.ended[s.id] = remnant{data: uint16(outstanding), other: lateMessages}
+	m.ended[s.id] = outstanding
 	return true
 }
 
@@ -215,10 +231,19 @@ func (s *Stream) dataLocked(run []relaymsg.Msg) error {
 		return violation("DATA on a stream that is not open")
 	}
 	for _, m := range run {
-		if _, err := s.deliver.OnReceived(); err != nil {
-			return violation("%w", err)
+		if s.flow == nil {
+			if _, err := s.deliver.OnReceived(); err != nil {
+				return violation("%w", err)
+			}
 		}
 		s.in.write(m.Body)
+	}
+	if s.flow != nil {
+		xoff, err := s.flow.in.OnArrived(s.mux.now(), s.in.size)
+		if err != nil {
+			return violation("%w", err)
+		}
+		s.flow.xoffDue = s.flow.xoffDue || xoff
 	}
 	return nil
 }
@@ -261,10 +286,18 @@ func (s *Stream) controlLocked(m relaymsg.Msg) (over bool, err error) {
 		if s.state != Open {
 			return false, violation("SENDME on a stream that is not open")
 		}
+		if s.flow != nil {
+			return false, violation("SENDME on a stream that has no window")
+		}
 		if err := s.pack.OnSendme(); err != nil {
 			return false, violation("%w", err)
 		}
 		wake(s.writable)
+	case relaymsg.CmdXoff, relaymsg.CmdXon:
+		if s.state != Open || s.flow == nil {
+			return false, violation("%v on a stream that has a window", m.Cmd)
+		}
+		return false, s.flow.take(m, s.mux.now(), s.writable)
 	default:
 		return false, violation("%v from an exit", m.Cmd)
 	}

@@ -18,7 +18,7 @@ func (s *Stream) arriveLocked() (flush bool) {
 	switch {
 	case s.sink.busy:
 		return false // it sees the data
-	case s.sink.w == nil:
+	case s.sink.w == nil && (s.flow == nil || !s.flow.xoffDue):
 		wake(s.readable)
 		return false
 	}
@@ -26,10 +26,16 @@ func (s *Stream) arriveLocked() (flush bool) {
 	return true
 }
 
-// flush writes what lies in the buffer to the sink, as far as that goes without waiting.
+// flush writes what lies in the buffer to the sink, as far as that goes without waiting, and sends XOFF when that is due.
 func (s *Stream) flush() {
 	for {
 		s.mu.Lock()
+		if s.flow != nil && s.flow.xoffDue {
+			s.flow.xoffDue = false
+			s.mu.Unlock()
+			s.stop()
+			continue
+		}
 		var b *block
 		if s.sink.w != nil {
 			b = s.in.take()
@@ -42,7 +48,7 @@ func (s *Stream) flush() {
 			s.mu.Unlock()
 			return
 		}
-		w, due := s.sink.w, s.deliver.Due()
+		w := s.sink.w
 		s.mu.Unlock()
 
 		n, err := w.TryWrite(b.bytes())
@@ -55,10 +61,9 @@ func (s *Stream) flush() {
 		} else {
 			b.recycle()
 		}
+		due := s.drainedLocked(n)
 		s.mu.Unlock()
-		if due {
-			s.acknowledge()
-		}
+		s.acknowledge(due)
 	}
 }
 

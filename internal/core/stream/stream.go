@@ -63,6 +63,7 @@ type Stream struct {
 	in       buffer
 	deliver  congestion.Deliver      // of DATA cells from the peer
 	pack     congestion.StreamWindow // of DATA cells to the peer
+	flow     *flow                   // instead of deliver and pack where the circuit has congestion control
 	sink     sink
 	readErr  error // why nothing more comes, once the buffer is empty
 	writeErr error // why nothing more can be sent
@@ -78,7 +79,7 @@ func (Addr) Network() string { return "tor" }
 func (a Addr) String() string { return string(a) }
 
 func newStream(m *Mux, id uint16, kind Kind, addr string) *Stream {
-	return &Stream{
+	s := &Stream{
 		mux: m, id: id, kind: kind, addr: Addr(addr),
 		readable:  make(chan struct{}, 1),
 		writable:  make(chan struct{}, 1),
@@ -86,6 +87,10 @@ func newStream(m *Mux, id uint16, kind Kind, addr string) *Stream {
 		deliver:   congestion.StreamDeliver(),
 		pack:      congestion.NewStreamWindow(),
 	}
+	if m.flow != nil {
+		s.flow = newFlow(m.flow)
+	}
+	return s
 }
 
 // ID returns the stream's ID in its tunnel.
@@ -169,7 +174,10 @@ func (s *Stream) close(readErr error, reason relaymsg.EndReason) {
 		s.mu.Unlock()
 		return
 	}
-	outstanding := s.deliver.Window()
+	outstanding := remnant{data: uint16(s.deliver.Window()), other: lateMessages}
+	if s.flow != nil {
+		outstanding = lateFlow
+	}
 	s.setClosedLocked(readErr, ErrClosed)
 	s.mu.Unlock()
 	if !s.mux.endedHere(s, outstanding) {
@@ -244,7 +252,7 @@ func (s *Stream) consume(direct netx.TryWriter, take func() bool) error {
 	for {
 		passed := s.readBy.passed()
 		s.mu.Lock()
-		ok, busy, err := false, s.sink.busy, s.sink.err
+		ok, busy, err, before := false, s.sink.busy, s.sink.err, s.in.size
 		if passed || !busy {
 			s.sink.w = nil // flush, if it is at work, ends soon and wakes us
 		}
@@ -253,14 +261,12 @@ func (s *Stream) consume(direct netx.TryWriter, take func() bool) error {
 				s.sink.w = direct
 			}
 		}
-		due := s.deliver.Due()
+		due := s.drainedLocked(before - s.in.size)
 		s.mu.Unlock()
 		expired := s.readBy.wait()
 		switch {
 		case ok:
-			if due {
-				s.acknowledge()
-			}
+			s.acknowledge(due)
 			return nil
 		case busy && passed:
 			expired = nil
@@ -275,33 +281,6 @@ func (s *Stream) consume(direct netx.TryWriter, take func() bool) error {
 		case <-expired:
 		}
 	}
-}
-
-// acknowledge gives window back to the peer. What lies in the buffer is not given back, so that buffer and window together
-// never hold more than a whole window.
-func (s *Stream) acknowledge() {
-	s.sendMu.Lock()
-	defer s.sendMu.Unlock()
-	s.mu.Lock()
-	sendmes := s.sendmesLocked()
-	s.mu.Unlock()
-	for range sendmes {
-		s.mux.send.SendMsg(relaymsg.Msg{Cmd: relaymsg.CmdSendme, Stream: s.id})
-	}
-}
-
-// sendmesLocked counts the SENDMEs that there is room for.
-func (s *Stream) sendmesLocked() (sendmes int) {
-	if s.state == Closed {
-		return 0
-	}
-	maxData := s.mux.send.MaxData()
-	buffered := (s.in.size + maxData - 1) / maxData
-	for s.deliver.Due() && s.deliver.Window()+congestion.StreamIncrement+buffered <= congestion.StreamWindowStart {
-		s.deliver.OnSendmeSent()
-		sendmes++
-	}
-	return sendmes
 }
 
 // Write implements net.Conn. It returns when all of p is on its way to the writer of a link.
@@ -319,7 +298,7 @@ func (s *Stream) Write(p []byte) (total int, err error) {
 	return total, nil
 }
 
-// writeSome packages as much of p as the windows allow, and waits for them when that is nothing.
+// writeSome packages as much of p as flow control allows, and waits for it when that is nothing.
 func (s *Stream) writeSome(p []byte) (int, error) {
 	s.blocked.Store(true) // before the windows are looked at, so that no wake-up is lost
 	defer s.blocked.Store(false)
@@ -327,38 +306,64 @@ func (s *Stream) writeSome(p []byte) (int, error) {
 		if s.writeBy.passed() {
 			return 0, os.ErrDeadlineExceeded
 		}
-		n, err := s.sendRun(p)
+		n, after, err := s.sendRun(p)
 		if n > 0 || err != nil {
 			return n, err
 		}
-		select {
-		case <-s.writable:
-		case <-s.writeBy.wait():
-		}
+		s.waitWritable(after)
 	}
 }
 
-// sendRun packages one run of cells, or what the windows allow of it.
-func (s *Stream) sendRun(p []byte) (int, error) {
+// waitWritable waits until more may be sent, perhaps: if after is not 0, then at that time at the latest.
+func (s *Stream) waitWritable(after time.Duration) {
+	var later <-chan time.Time
+	if after > 0 {
+		timer := time.NewTimer(after)
+		defer timer.Stop()
+		later = timer.C
+	}
+	select {
+	case <-s.writable:
+	case <-later:
+	case <-s.writeBy.wait():
+	}
+}
+
+// sendRun packages one run of cells, or what flow control allows of it. If that is nothing because of the stream's rate,
+// after says when to try again.
+func (s *Stream) sendRun(p []byte) (n int, after time.Duration, err error) {
 	maxData := s.mux.send.MaxData()
-	cells := min((len(p)+maxData-1)/maxData, s.mux.send.MaxCells())
+	p = p[:min(len(p), s.mux.send.MaxCells()*maxData)]
 
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
+	if p, after, err = s.reserve(p, maxData); err != nil || len(p) == 0 {
+		return 0, after, err
+	}
+	n, sent, err := s.mux.send.SendData(s.id, p)
 	s.mu.Lock()
-	err := s.writeErr
-	cells = s.pack.Take(cells)
-	s.mu.Unlock()
-	if err != nil || cells == 0 {
-		return 0, err
+	defer s.mu.Unlock()
+	if s.flow != nil {
+		s.flow.out.OnSent(n)
+	} else {
+		s.pack.GiveBack((len(p)+maxData-1)/maxData - sent)
 	}
-	n, sent, err := s.mux.send.SendData(s.id, p[:min(len(p), cells*maxData)])
-	if sent < cells {
-		s.mu.Lock()
-		s.pack.GiveBack(cells - sent)
-		s.mu.Unlock()
+	return n, 0, err
+}
+
+// reserve takes room for p, or for a part of it, which it returns.
+func (s *Stream) reserve(p []byte, maxData int) (part []byte, after time.Duration, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writeErr != nil {
+		return nil, 0, s.writeErr
 	}
-	return n, err
+	if s.flow != nil {
+		n, after := s.flow.out.Room(s.mux.now())
+		return p[:min(len(p), n)], after, nil
+	}
+	cells := s.pack.Take((len(p) + maxData - 1) / maxData)
+	return p[:min(len(p), cells*maxData)], 0, nil
 }
 
 // ReadFrom copies r into the stream until r ends, in pieces that fill a run of cells.
