@@ -120,8 +120,8 @@ type Throttle struct {
 	tokens  int64
 	at      time.Duration // when tokens was right
 
-	bytes       int64 // sent, and messages received; all halved at times
-	xoffs, xons int64
+	bytes       int64 // sent; what XOFF and XON must be explained by
+	xoffs, xons int64 // received
 }
 
 // NewThrottle returns the sending side of a stream. limit is p.XoffClient or p.XoffExit, as the other end is.
@@ -153,9 +153,7 @@ func (t *Throttle) Room(now time.Duration) (bytes int, after time.Duration) {
 // OnSent counts n bytes of data.
 func (t *Throttle) OnSent(n int) {
 	t.tokens -= int64(n)
-	if t.bytes += int64(n); t.bytes > 10<<20 {
-		t.halve()
-	}
+	t.bytes += int64(n)
 }
 
 // OnXoff takes an XOFF. An error is the end of the circuit.
@@ -168,9 +166,6 @@ func (t *Throttle) OnXoff() error {
 	if t.bytes < t.xoffs*int64(t.limit) {
 		return ErrXoffCount
 	}
-	if t.xoffs >= 200 {
-		t.halve()
-	}
 	return nil
 }
 
@@ -181,9 +176,6 @@ func (t *Throttle) OnXon(now time.Duration, kbps uint32) error {
 	if t.bytes < t.xons*int64(min(t.limit, t.p.XonRate)) {
 		return ErrXonCount
 	}
-	if t.xons >= 200 {
-		t.halve()
-	}
 	t.rate = int64(kbps) * 1000
 	if t.rate > 1<<31-1 {
 		t.rate = 0
@@ -191,5 +183,3 @@ func (t *Throttle) OnXon(now time.Duration, kbps uint32) error {
 	t.tokens, t.at = t.rate, now
 	return nil
 }
-
-func (t *Throttle) halve() { t.bytes, t.xoffs, t.xons = t.bytes/2, t.xoffs/2, t.xons/2 }

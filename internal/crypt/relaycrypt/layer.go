@@ -35,10 +35,20 @@ func newLayer(k kind, seed, key []byte) Layer {
 type body = [cell.BodyLen]byte
 
 // clientOriginate prepares a cell for the relay of this layer.
-func (l *Layer) clientOriginate(b *body, _ uint8) Tag {
+func (l *Layer) clientOriginate(b *body, _ uint8) {
 	switch l.kind {
 	case kindTor1:
-		return l.tor1.originate(b)
+		l.tor1.originate(b)
+	default:
+		panic(badKind)
+	}
+}
+
+// tag returns the tag of the last cell that this layer has originated, or recognised.
+func (l *Layer) tag() Tag {
+	switch l.kind {
+	case kindTor1:
+		return l.tor1.tag()
 	}
 	panic(badKind)
 }
@@ -55,7 +65,7 @@ func (l *Layer) clientForward(b *body, _ uint8) {
 
 // clientBackward decrypts a cell from this relay or one beyond it, and tells whether it is from this one. last says that
 // there is none beyond it: if it is not from this one either, the circuit is at its end, and so is this layer.
-func (l *Layer) clientBackward(b *body, _ uint8, last bool) (Tag, bool) {
+func (l *Layer) clientBackward(b *body, _ uint8, last bool) bool {
 	switch l.kind {
 	case kindTor1:
 		return l.tor1.open(b, last)
@@ -64,7 +74,7 @@ func (l *Layer) clientBackward(b *body, _ uint8, last bool) (Tag, bool) {
 }
 
 // relayForward decrypts a cell from the client, and tells whether it is for us.
-func (l *Layer) relayForward(b *body, _ uint8) (Tag, bool) {
+func (l *Layer) relayForward(b *body, _ uint8) bool {
 	switch l.kind {
 	case kindTor1:
 		return l.tor1.open(b, false)
@@ -73,12 +83,13 @@ func (l *Layer) relayForward(b *body, _ uint8) (Tag, bool) {
 }
 
 // relayOriginate prepares a cell of ours for the client.
-func (l *Layer) relayOriginate(b *body, _ uint8) Tag {
+func (l *Layer) relayOriginate(b *body, _ uint8) {
 	switch l.kind {
 	case kindTor1:
-		return l.tor1.originate(b)
+		l.tor1.originate(b)
+	default:
+		panic(badKind)
 	}
-	panic(badKind)
 }
 
 // relayBackward encrypts a cell on its way to the client.

@@ -20,11 +20,11 @@ func (o *Outbound) Format(hop int) relaymsg.Format { return o.layers[hop].format
 // Seal encrypts a cell of the given command in place for the given hop, 0 being the first, and returns the tag that a
 // SENDME for it will quote.
 func (o *Outbound) Seal(b *[cell.BodyLen]byte, cmd uint8, hop int) Tag {
-	tag := o.layers[hop].clientOriginate(b, cmd)
+	o.layers[hop].clientOriginate(b, cmd)
 	for i := hop - 1; i >= 0; i-- {
 		o.layers[i].clientForward(b, cmd)
 	}
-	return tag
+	return o.layers[hop].tag()
 }
 
 // Inbound is the receiving side of a circuit at its origin. The zero Inbound has no hops.
@@ -43,8 +43,8 @@ func (i *Inbound) Format(hop int) relaymsg.Format { return i.layers[hop].format 
 // quote. If ok is false, no hop did: someone garbled the cell, the states have diverged, and the circuit must be closed.
 func (i *Inbound) Open(b *[cell.BodyLen]byte, cmd uint8) (hop int, tag Tag, ok bool) {
 	for hop := range i.layers {
-		if tag, ok := i.layers[hop].clientBackward(b, cmd, hop == len(i.layers)-1); ok {
-			return hop, tag, true
+		if i.layers[hop].clientBackward(b, cmd, hop == len(i.layers)-1) {
+			return hop, i.layers[hop].tag(), true
 		}
 	}
 	return -1, Tag{}, false

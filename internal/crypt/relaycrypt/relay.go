@@ -17,13 +17,16 @@ func (r *Relay) Format() relaymsg.Format { return r.forward.format }
 // Forward decrypts a cell of the given command from the client, in place. If it is recognised as ours, a SENDME for it
 // must quote the tag; if not, it is ready to be passed on, with the same command.
 func (r *Relay) Forward(b *[cell.BodyLen]byte, cmd uint8) (recognized bool, tag Tag) {
-	tag, recognized = r.forward.relayForward(b, cmd)
-	return recognized, tag
+	if !r.forward.relayForward(b, cmd) {
+		return false, Tag{}
+	}
+	return true, r.forward.tag()
 }
 
 // Originate encrypts a cell of ours for the client, in place, and returns the tag that a SENDME for it will quote.
 func (r *Relay) Originate(b *[cell.BodyLen]byte, cmd uint8) Tag {
-	return r.backward.relayOriginate(b, cmd)
+	r.backward.relayOriginate(b, cmd)
+	return r.backward.tag()
 }
 
 // Backward encrypts a cell of a relay beyond us on its way to the client, in place.

@@ -37,21 +37,24 @@ func newTor1(seed, key []byte) tor1 {
 func (t *tor1) crypt(b *body) { t.stream.XORBody(b, b) }
 
 // originate puts the proof in and adds the layer.
-func (t *tor1) originate(b *body) Tag {
+func (t *tor1) originate(b *body) {
 	clear(b[recognizedAt : recognizedAt+2])
 	clear(b[digestAt : digestAt+digestLen])
-	tag := t.running().add(b)
-	copy(b[digestAt:], tag.b[:digestLen])
+	d := t.running()
+	d.add(b)
+	copy(b[digestAt:], d.sum[:digestLen])
 	t.crypt(b)
-	return tag
 }
+
+// tag is that of the last cell that was originated, or recognised by open.
+func (t *tor1) tag() Tag { return Tag{n: sha1.Size, b: t.digest.sum} }
 
 // open removes the layer and looks for the proof. When it is not there, the body is left as it came out of the cipher,
 // and the digest as it was before; if last is set, the digest is not needed any more and may change.
-func (t *tor1) open(b *body, last bool) (Tag, bool) {
+func (t *tor1) open(b *body, last bool) bool {
 	t.crypt(b)
 	if b[recognizedAt]|b[recognizedAt+1] != 0 {
-		return Tag{}, false
+		return false
 	}
 	// One in 65536 cells for somebody else gets here, and all of ours.
 	d := t.running()
@@ -60,15 +63,15 @@ func (t *tor1) open(b *body, last bool) (Tag, bool) {
 	}
 	got := [digestLen]byte(b[digestAt:])
 	clear(b[digestAt : digestAt+digestLen])
-	tag := d.add(b)
-	if subtle.ConstantTimeCompare(got[:], tag.b[:digestLen]) == 1 {
-		return tag, true
+	d.add(b)
+	if subtle.ConstantTimeCompare(got[:], d.sum[:digestLen]) == 1 {
+		return true
 	}
 	copy(b[digestAt:], got[:])
 	if !last {
 		d.restore()
 	}
-	return Tag{}, false
+	return false
 }
 
 func (t *tor1) running() *tor1Digest {
@@ -82,7 +85,7 @@ func (t *tor1) running() *tor1Digest {
 // tor1Digest is a running SHA-1 that can take one step back.
 type tor1Digest struct {
 	hash  savableHash
-	sum   [sha1.Size]byte // here and not on the stack, whence it would escape through the interface
+	sum   [sha1.Size]byte // after the last add
 	saved []byte
 }
 
@@ -98,11 +101,10 @@ func newTor1Digest(seed []byte) *tor1Digest {
 	return d
 }
 
-// add appends a body, and returns the whole digest as the tag of the cell.
-func (d *tor1Digest) add(b *body) Tag {
+// add appends a body. The whole digest, d.sum, is the tag of the cell.
+func (d *tor1Digest) add(b *body) {
 	d.hash.Write(b[:])
 	d.hash.Sum(d.sum[:0])
-	return Tag{n: sha1.Size, b: d.sum}
 }
 
 func (d *tor1Digest) save() {

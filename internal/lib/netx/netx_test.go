@@ -159,3 +159,51 @@ func TestScrubLeavesHarmlessErrors(t *testing.T) {
 		wantScrubbed(t, netx.Scrub(err), "secret.example", safelog.Scrubbed)
 	}
 }
+
+// TryWrite takes what the kernel has room for, and never waits.
+func TestTryWrite(t *testing.T) {
+	client, server := pair(t, "tcp", "127.0.0.1:0")
+	w := client.(netx.TryWriter)
+	sent := 0
+	block := make([]byte, 64<<10)
+	for full := 0; full < 3; { // some calls after it is full
+		n, err := w.TryWrite(block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sent += n; n == 0 {
+			full++
+		}
+		if sent > 1<<30 {
+			t.Fatal("the kernel takes everything")
+		}
+	}
+	if sent == 0 {
+		t.Skip("no such thing on this system")
+	}
+	client.(netx.HalfCloser).CloseWrite()
+	if n, err := io.Copy(io.Discard, server); n != int64(sent) || err != nil {
+		t.Errorf("%d of %d bytes arrived, %v", n, sent, err)
+	}
+	client.Close()
+	if _, err := w.TryWrite(block); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("TryWrite after Close: %v, want net.ErrClosed", err)
+	}
+}
+
+// Reads and writes of a connection that has data cost no allocation.
+func TestConnAllocations(t *testing.T) {
+	client, server := pair(t, "tcp", "127.0.0.1:0")
+	client.(netx.QuickAcker).SetQuickAck(true)
+	b := make([]byte, 1000)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := server.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(client, b); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
