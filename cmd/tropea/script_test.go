@@ -28,7 +28,8 @@ const closedNetwork = `DirAuthority nobody orport=1 v3ident=00000000000000000000
 `
 
 // TestScript runs the scripts in test/script. They find in $WORK a file "closed" to %include, which keeps them off the
-// public network, and an empty file "none" for --defaults-torrc; $USED is a port in use and $PORT1 to $PORT3 are free.
+// public network, and an empty file "none" for --defaults-torrc; $USED is a port in use, $PORT1 to $PORT3 are free, and
+// so is $LOWPORT, which is one that only root may open.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("..", "..", "test", "script"),
@@ -46,6 +47,9 @@ func TestScript(t *testing.T) {
 				}
 				defer l.Close() // all are held until all are known
 				env.Setenv(fmt.Sprintf("PORT%d", i+1), portOf(l))
+			}
+			if os.Getuid() == 0 {
+				env.Setenv("LOWPORT", lowPort())
 			}
 			env.Setenv("PID", strconv.Itoa(os.Getpid()))
 			env.Setenv("HOME", env.WorkDir)
@@ -66,6 +70,17 @@ func TestScript(t *testing.T) {
 }
 
 func portOf(l net.Listener) string { return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) }
+
+// lowPort returns a free port below 1024.
+func lowPort() string {
+	for port := 1023; port > 600; port-- {
+		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
+			defer l.Close()
+			return portOf(l)
+		}
+	}
+	return "0"
+}
 
 // patience is how long scripts wait for what must come.
 const patience = 30 * time.Second

@@ -67,10 +67,7 @@ func tor(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err := out.Configure(opt); err != nil {
 		return fail(log, err)
 	}
-	if err := becomeUser(cfg.Client.Process.User); err != nil {
-		return fail(log, err)
-	}
-	d, err := daemon.New(cfg, out)
+	d, err := daemon.New(ctx, cfg, out, func() error { return becomeUser(cfg.Client.Process.User) })
 	if err != nil {
 		return fail(log, err)
 	}

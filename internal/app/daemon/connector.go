@@ -20,7 +20,8 @@ import (
 
 // connector carries what SOCKS asks for to the client of the moment. It is a socks.Connector.
 type connector struct {
-	log *slog.Logger
+	log     *slog.Logger
+	started chan struct{} // closed when set was called; requests wait for that
 
 	mu      sync.Mutex // guards the fields below
 	client  *client.Client
@@ -33,13 +34,27 @@ var (
 	errPlaintext = errors.New("port is known for plaintext passwords, and RejectPlaintextPorts has it")
 )
 
+func newConnector(log *slog.Logger) *connector {
+	return &connector{log: log, started: make(chan struct{})}
+}
+
 func (c *connector) set(cl *client.Client, s config.Streams) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.client, c.streams = cl, s
+	select {
+	case <-c.started:
+	default:
+		close(c.started)
+	}
 }
 
-func (c *connector) get() (*client.Client, config.Streams, error) {
+func (c *connector) get(ctx context.Context) (*client.Client, config.Streams, error) {
+	select {
+	case <-c.started:
+	case <-ctx.Done():
+		return nil, config.Streams{}, context.Cause(ctx)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.client == nil {
@@ -50,7 +65,7 @@ func (c *connector) get() (*client.Client, config.Streams, error) {
 
 // Dial implements socks.Connector.
 func (c *connector) Dial(ctx context.Context, req socks.Request) (socks.Stream, error) {
-	cl, rules, err := c.get()
+	cl, rules, err := c.get(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +89,7 @@ func (c *connector) Dial(ctx context.Context, req socks.Request) (socks.Stream, 
 
 // Resolve implements socks.Connector.
 func (c *connector) Resolve(ctx context.Context, req socks.Request) ([]netip.Addr, uint32, error) {
-	cl, _, err := c.get()
+	cl, _, err := c.get(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -89,7 +104,7 @@ func (c *connector) Resolve(ctx context.Context, req socks.Request) ([]netip.Add
 
 // ResolvePTR implements socks.Connector.
 func (c *connector) ResolvePTR(ctx context.Context, req socks.Request) ([]string, error) {
-	cl, _, err := c.get()
+	cl, _, err := c.get(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ type Daemon struct {
 	unlock      func()
 
 	reloads chan reload
-	ready   chan struct{} // closed when all ports are open
+	ready   chan struct{} // closed when Run serves
 	done    chan struct{} // closed when Run has returned
 	ports   ports
 }
@@ -52,12 +52,24 @@ type reload struct {
 // lockFile is held while a process uses a data directory.
 const lockFile = "lock"
 
-// New opens the data directory that cfg names, and locks it. Close must be called in the end.
-func New(cfg *config.Config, out *logfmt.Output) (*Daemon, error) {
+// New opens the ports that cfg has, calls dropRights, which may give up the rights that some ports take, and then opens
+// and locks the data directory, as C tor does it. Requests on the ports wait until Run is called, and the ports are closed
+// when ctx ends. Close must be called in the end.
+func New(ctx context.Context, cfg *config.Config, out *logfmt.Output, dropRights func() error) (_ *Daemon, err error) {
 	d := &Daemon{cfg: cfg, out: out, log: slog.New(out.Handler()), reloads: make(chan reload), ready: make(chan struct{}), done: make(chan struct{}), unlock: func() {}}
-	d.ports.connector.log = d.log
+	d.ports.connector = newConnector(d.log)
 	p := cfg.Client.Process
-	var err error
+	defer func() {
+		if err != nil {
+			d.ports.close()
+		}
+	}()
+	if err := d.openPorts(ctx); err != nil {
+		return nil, err
+	}
+	if err := dropRights(); err != nil {
+		return nil, err
+	}
 	if d.data, err = statefile.Open(d.log, p.DataDirectory, statefile.Options{}); err != nil {
 		return nil, fmt.Errorf("couldn't create private data directory: %w", err)
 	}
@@ -113,6 +125,7 @@ func (d *Daemon) writePid() error {
 
 // Close lets go of the data directory.
 func (d *Daemon) Close() {
+	d.ports.close()
 	if path := d.cfg.Client.Process.PidFile; path != "" {
 		os.Remove(path)
 	}
@@ -137,16 +150,13 @@ func (d *Daemon) Reload(ctx context.Context, cfg *config.Config) error {
 	}
 }
 
-// Ready is closed when the daemon has opened its ports.
+// Ready is closed when the daemon serves.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
-// Run opens the doors and serves until ctx ends or the client fails. Its error is nil when ctx ended.
+// Run serves until ctx ends or the client fails, and closes the ports. Its error is nil when ctx ended.
 func (d *Daemon) Run(ctx context.Context) error {
 	defer close(d.done)
 	defer d.ports.close()
-	if err := d.openPorts(ctx); err != nil {
-		return err
-	}
 	inner, err := d.startClient(ctx)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -37,6 +38,8 @@ func load(t *testing.T, dir, text string) *config.Config {
 	return cfg
 }
 
+func keepRights() error { return nil }
+
 // started is a daemon at work.
 type started struct {
 	*Daemon
@@ -46,11 +49,12 @@ type started struct {
 
 func start(t *testing.T, cfg *config.Config) *started {
 	t.Helper()
-	d, err := New(cfg, logfmt.New(io.Discard, io.Discard, logfmt.Silent))
+	ctx, cancel := context.WithCancel(t.Context())
+	d, err := New(ctx, cfg, logfmt.New(io.Discard, io.Discard, logfmt.Silent), keepRights)
 	if err != nil {
+		cancel()
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
 	s := &started{d, cancel, make(chan error, 1)}
 	go func() {
 		s.ended <- d.Run(ctx)
@@ -110,7 +114,7 @@ func TestReload(t *testing.T) {
 		if err := d.Reload(t.Context(), load(t, dir, text)); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
-		_, _, err := d.ports.connector.get()
+		_, _, err := d.ports.connector.get(t.Context())
 		if off := strings.Contains(text, "DisableNetwork"); (err != nil) != off {
 			t.Errorf("%q: the ports' client: %v", text, err)
 		}
@@ -172,7 +176,8 @@ func TestReplyCode(t *testing.T) {
 
 // The door's rules are applied before anything leaves.
 func TestConnector(t *testing.T) {
-	var c connector
+	c := newConnector(slog.New(slog.DiscardHandler))
+	c.set(nil, config.Streams{})
 	ctx := t.Context()
 	if _, err := c.Dial(ctx, socks.Request{Host: "example.com", Port: 80}); !errors.Is(err, errNoClient) {
 		t.Errorf("without a client: %v", err)
@@ -217,12 +222,12 @@ func TestSocketMode(t *testing.T) {
 // The second of two daemons that start at once takes over when the first has ended.
 func TestLockIsHandedOver(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	first, err := New(load(t, dir, "DisableNetwork 1"), logfmt.New(io.Discard, io.Discard, logfmt.Silent))
+	first, err := New(t.Context(), load(t, dir, "DisableNetwork 1"), logfmt.New(io.Discard, io.Discard, logfmt.Silent), keepRights)
 	if err != nil {
 		t.Fatal(err)
 	}
 	time.AfterFunc(200*time.Millisecond, first.Close)
-	second, err := New(load(t, dir, "DisableNetwork 1"), logfmt.New(io.Discard, io.Discard, logfmt.Silent))
+	second, err := New(t.Context(), load(t, dir, "DisableNetwork 1"), logfmt.New(io.Discard, io.Discard, logfmt.Silent), keepRights)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 
 // ports are the doors that are open. The goroutine in Run owns the list.
 type ports struct {
-	connector connector
+	connector *connector
 	open      []*openPort
 }
 
@@ -111,7 +111,7 @@ func (d *Daemon) openPort(ctx context.Context, spec config.SocksPort) (*openPort
 	d.log.Log(ctx, safelog.LevelNotice, fmt.Sprintf("Opened Socks listener connection (ready) on %s", addrText(l)))
 	ctx, cancel := context.WithCancel(ctx)
 	o := &openPort{spec: spec, streams: d.cfg.Client.Streams, listener: l, cancel: cancel}
-	server := socks.New(&d.ports.connector, d.socksConfig(spec))
+	server := socks.New(d.ports.connector, d.socksConfig(spec))
 	safego.Go(&o.wg, d.log, "SOCKS listener", func() {
 		if err := server.Serve(ctx, l); err != nil && ctx.Err() == nil {
 			d.log.Warn("Socks listener ended", "on", addr, "err", err)
