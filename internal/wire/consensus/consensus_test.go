@@ -121,8 +121,12 @@ func TestDigests(t *testing.T) {
 	want := consensus.Digests{
 		SHA1: sha1.Sum(signed), SHA256: sha256.Sum256(signed), SHA3: sha3.Sum256(signed), Whole: sha3.Sum256(doc),
 	}
-	if got := parse(t, doc).Digests; got != want {
+	if got := consensus.DigestsOf(doc, len(signed), true, true); got != want {
 		t.Errorf("got %x, want %x", got, want)
+	}
+	want.SHA256 = [32]byte{} // no signature needs it
+	if got := parse(t, doc).Digests; got != want {
+		t.Errorf("parsed: got %x, want %x", got, want)
 	}
 	if !bytes.Equal(consensus.SignedPart(doc), signed) {
 		t.Error("signed part differs")
@@ -220,13 +224,17 @@ func TestRouterStatusSize(t *testing.T) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	doc := consensustest.New(consensustest.Options{Relays: 9000, Authorities: consensustest.Authorities(5)}).Doc
-	b.SetBytes(int64(len(doc)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := consensus.Parse(doc); err != nil {
-			b.Fatal(err)
-		}
+	for _, flavor := range []consensus.Flavor{consensus.NS, consensus.Microdesc} {
+		b.Run(flavor.String(), func(b *testing.B) {
+			doc := consensustest.New(consensustest.Options{Relays: 9000, Flavor: flavor, Authorities: consensustest.Authorities(5)}).Doc
+			b.SetBytes(int64(len(doc)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := consensus.Parse(doc); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
@@ -235,7 +243,7 @@ func BenchmarkDigests(b *testing.B) {
 	n := len(consensus.SignedPart(doc))
 	b.SetBytes(int64(len(doc)))
 	for b.Loop() {
-		consensus.DigestsOf(doc, n, false)
+		consensus.DigestsOf(doc, n, true, false)
 	}
 }
 

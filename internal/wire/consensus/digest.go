@@ -10,7 +10,7 @@ import (
 // Digests of a document. The signed part reaches from the beginning to the space after the first directory-signature.
 type Digests struct {
 	SHA1   [20]byte // of the signed part: what signatures without algorithm sign; zero if there are none of these
-	SHA256 [32]byte // of the signed part: what sha256 signatures sign
+	SHA256 [32]byte // of the signed part: what sha256 signatures sign; zero likewise
 	SHA3   [32]byte // SHA3-256 of the signed part: names the base of a consensus diff
 	Whole  [32]byte // SHA3-256 of all: names the target of a consensus diff
 }
@@ -26,9 +26,9 @@ func SignedPart(doc []byte) []byte {
 	return doc[:i+len("\n"+signatureKeyword+" ")]
 }
 
-// DigestsOf computes the digests of a document whose signed part has the given length; SHA-1 only if it is asked for, since
-// it takes as long as a third of the parsing, and a microdesc consensus is not signed by it.
-func DigestsOf(doc []byte, signedLen int, withSHA1 bool) (d Digests) {
+// DigestsOf computes the digests of a document whose signed part has the given length; those that signatures sign only
+// if they are asked for, since each takes as long as a third of the parsing, and a consensus is signed by one of them.
+func DigestsOf(doc []byte, signedLen int, withSHA1, withSHA256 bool) (d Digests) {
 	// Block by block, so that the text is read from memory once and from the cache thrice.
 	const block = 16 << 10
 	h1, h2, h3 := sha1.New(), sha256.New(), sha3.New256()
@@ -37,14 +37,18 @@ func DigestsOf(doc []byte, signedLen int, withSHA1 bool) (d Digests) {
 		if withSHA1 {
 			h1.Write(part)
 		}
-		h2.Write(part)
+		if withSHA256 {
+			h2.Write(part)
+		}
 		h3.Write(part)
 		signed = signed[len(part):]
 	}
 	if withSHA1 {
 		h1.Sum(d.SHA1[:0])
 	}
-	h2.Sum(d.SHA256[:0])
+	if withSHA256 {
+		h2.Sum(d.SHA256[:0])
+	}
 	h3.Sum(d.SHA3[:0]) // leaves the state as it is
 	h3.Write(doc[signedLen:])
 	h3.Sum(d.Whole[:0])

@@ -36,8 +36,10 @@ func Parse(doc []byte) (*Consensus, error) {
 	if err := p.parse(); err != nil {
 		return nil, fmt.Errorf("consensus: %w", err)
 	}
-	bySHA1 := slices.ContainsFunc(p.c.Signatures, func(s Signature) bool { return s.Algorithm == SHA1 })
-	p.c.Digests = DigestsOf(doc, p.signed, bySHA1)
+	signedBy := func(a Algorithm) bool {
+		return slices.ContainsFunc(p.c.Signatures, func(s Signature) bool { return s.Algorithm == a })
+	}
+	p.c.Digests = DigestsOf(doc, p.signed, signedBy(SHA1), signedBy(SHA256))
 	return p.c, nil
 }
 
