@@ -3,7 +3,6 @@ package link
 import (
 	"bytes"
 
-	"log/slog"
 	"net"
 	"slices"
 	"testing"
@@ -113,12 +112,15 @@ func newPieces(in []byte, size int) *pieces {
 func (p *pieces) Read(b []byte) (int, error)  { return p.in.Read(b[:min(len(b), p.size)]) }
 func (p *pieces) Write(b []byte) (int, error) { p.out += len(b); return len(b), nil }
 func (p *pieces) RemoteAddr() net.Addr        { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9001} }
-func (p *pieces) PeerCertificate() []byte     { return []byte("no certificate") }
+func (p *pieces) Certificate() []byte         { return []byte("no certificate") }
 func (p *pieces) RecordReady() bool           { return p.in.Len() > 0 }
 func (p *pieces) Cork()                       {}
 func (p *pieces) Flush() error                { return nil }
 func (p *pieces) SetDeadline(time.Time) error { return nil }
-func (p *pieces) Close() error                { return nil }
+func (p *pieces) ExportKeyingMaterial(string, []byte, int) ([]byte, error) {
+	return make([]byte, 32), nil
+}
+func (p *pieces) Close() error { return nil }
 
 // FuzzHandshake gives the handshake any bytes after VERSIONS. None can succeed, since none can prove who they are.
 func FuzzHandshake(f *testing.F) {
@@ -129,7 +131,7 @@ func FuzzHandshake(f *testing.F) {
 	f.Add(uint16(600), append(slices.Clone(versions), slices.Repeat([]byte{0, 0, 0, 0, 128, 0, 0}, 100)...))
 	f.Fuzz(func(t *testing.T, piece uint16, in []byte) {
 		conn := newPieces(in, int(piece))
-		h := handshake{conn: conn, want: Target{HasRSA: true}, now: time.Now, log: slog.New(slog.DiscardHandler)}
+		h := initiator{shake: newShake(conn, time.Now), want: Target{HasRSA: true}}
 		err := h.run()
 		if err == nil {
 			t.Fatal("the link is open")

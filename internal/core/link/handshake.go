@@ -1,118 +1,47 @@
 package link
 
 import (
+	"crypto/sha256"
 	"fmt"
-	"io"
-	"log/slog"
-	"net/netip"
-	"slices"
-	"time"
 
 	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/torcert"
 )
 
-const (
-	// maxHandshake bounds what a peer may send before the link is open: CERTS is the largest cell, and 64 KiB its limit.
-	maxHandshake = 128 << 10
-	// handshakeRead is how many bytes are read at once. What is left of them when the link opens goes to the reader.
-	handshakeRead = 4 << 10
-	// skewTrust is how long after our VERSIONS a NETINFO may come for its timestamp to say something about clocks.
-	skewTrust = 180 * time.Second
-)
-
-// A handshake is the initiator's side of opening a link, after TLS. Each step reads what the one before it has set.
+// An initiator is the side of the handshake that has connected, after TLS. A relay proves who it is; a client, whose self
+// is nil, does not. Each step reads what the one before it has set.
 //
 // https://spec.torproject.org/tor-spec/negotiating-channels.html
-type handshake struct {
-	conn SecureConn
-	want Target
-	now  func() time.Time
-	log  *slog.Logger
-
-	in   []byte // read and not yet parsed
-	read int    // bytes read so far
-
-	framing   cell.Framing
-	proto     uint16
-	sentAt    time.Time // of VERSIONS, for the clock skew
-	ids       torcert.Identities
-	skew      time.Duration
-	mine      netip.Addr
+type initiator struct {
+	shake
+	want      Target
 	challenge cell.AuthChallenge
 }
 
-// run does the handshake. conn, want, now and log must be set.
-func (h *handshake) run() error {
-	h.framing = cell.FramingFor(0)
-	steps := []func() error{
-		h.sendVersions,
-		h.readVersions,
-		h.readCerts,
-		h.readAuthChallenge,
-		h.sendNetinfo,
-		h.readNetinfo,
-	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
+// run does the handshake. conn, now and want must be set.
+func (h *initiator) run() error {
+	return runSteps(h.sendVersions, h.readVersions, h.readCerts, h.readAuthChallenge, h.finish, h.readNetinfo)
 }
 
-func (h *handshake) sendVersions() error {
-	body, err := cell.Versions{Versions: []uint16{3, 4, 5}}.AppendTo(nil)
-	if err != nil {
-		return err
-	}
-	h.sentAt = time.Now()
-	return h.send(cell.CmdVersions, body)
-}
-
-func (h *handshake) readVersions() error {
-	c, err := h.next(cell.CmdVersions)
-	if err != nil {
-		return err
-	}
-	v, err := cell.ParseVersions(c.Body)
-	if err != nil {
-		return &ProtocolError{err}
-	}
-	for _, n := range v.Versions {
-		if n >= 3 && n <= 5 {
-			h.proto = max(h.proto, n)
-		}
-	}
-	if h.proto == 0 {
-		return violation("no common link protocol: relay speaks %v, we speak 3 to 5", v.Versions)
-	}
-	h.framing = cell.FramingFor(h.proto)
-	return nil
-}
-
-func (h *handshake) readCerts() error {
+func (h *initiator) readCerts() error {
 	c, err := h.next(cell.CmdCerts)
 	if err != nil {
 		return err
 	}
-	certs, err := cell.ParseCerts(c.Body)
+	list, err := parseCerts(c.Body)
 	if err != nil {
-		return &ProtocolError{err}
+		return err
 	}
-	list := make([]torcert.Entry, len(certs.Certs))
-	for i, e := range certs.Certs {
-		list[i] = torcert.Entry{Type: e.Type, Body: e.Body}
-	}
-	h.ids, err = torcert.CheckResponder(list, h.conn.PeerCertificate(), h.now())
+	h.ids, err = torcert.CheckResponder(list, h.conn.Certificate(), h.now())
 	if err != nil {
 		return &ProtocolError{fmt.Errorf("CERTS: %w", err)}
 	}
+	h.proven = true
 	return h.want.check(h.ids)
 }
 
 // readAuthChallenge reads a cell that only relays answer. A client has no identity to prove, but the cell must come.
-func (h *handshake) readAuthChallenge() error {
+func (h *initiator) readAuthChallenge() error {
 	c, err := h.next(cell.CmdAuthChallenge)
 	if err != nil {
 		return err
@@ -123,85 +52,54 @@ func (h *handshake) readAuthChallenge() error {
 	return nil
 }
 
-// sendNetinfo tells the relay its address and nothing of us: clients send no time, so that nobody can recognise them by
-// their clock, and no address of their own.
-func (h *handshake) sendNetinfo() error {
-	body, err := cell.Netinfo{Other: remoteAddr(h.conn).Addr()}.AppendTo(nil)
+// finish sends NETINFO, and before it, if we are a relay, who we are.
+func (h *initiator) finish() error {
+	var out []byte
+	var err error
+	if h.self != nil && h.challenge.Offers(cell.AuthEd25519SHA256RFC5705) {
+		if out, err = h.proof(); err != nil {
+			return err
+		}
+	}
+	body, err := h.netinfoBody()
 	if err != nil {
 		return err
 	}
-	return h.send(cell.CmdNetinfo, body)
+	if out, err = h.append(out, h.framing, cell.CmdNetinfo, body); err != nil {
+		return err
+	}
+	return h.write(out)
 }
 
-func (h *handshake) readNetinfo() error {
+// proof returns CERTS and AUTHENTICATE.
+func (h *initiator) proof() ([]byte, error) {
+	body, err := certsBody(h.self.Initiator)
+	if err != nil {
+		return nil, err
+	}
+	out, err := h.append(nil, h.framing, cell.CmdCerts, body)
+	if err != nil {
+		return nil, err
+	}
+	h.noteLast() // AUTH_CHALLENGE
+	bind := authBinding{
+		initiator: h.self.ids(), responder: h.ids,
+		responderLog: [32]byte(h.received.Sum(nil)), initiatorLog: [32]byte(h.sent.Sum(nil)),
+		tlsCert: sha256.Sum256(h.conn.Certificate()),
+	}
+	if err := bind.export(h.conn); err != nil {
+		return nil, err
+	}
+	if body, err = bind.sign(h.self.Auth); err != nil {
+		return nil, err
+	}
+	return h.append(out, h.framing, cell.CmdAuthenticate, body)
+}
+
+func (h *initiator) readNetinfo() error {
 	c, err := h.next(cell.CmdNetinfo)
 	if err != nil {
 		return err
 	}
-	n, err := cell.ParseNetinfo(c.Body)
-	if err != nil {
-		return &ProtocolError{err}
-	}
-	if n.Time != 0 && time.Since(h.sentAt) < skewTrust {
-		h.skew = h.now().Sub(time.Unix(int64(n.Time), 0)).Truncate(time.Second)
-	}
-	h.mine = n.Other
-	return nil
-}
-
-// next returns the next cell, which must be cmd. VPADDING and AUTHORIZE may come at any time, and are skipped.
-func (h *handshake) next(cmd cell.Command) (cell.Cell, error) {
-	for {
-		c, n, err := h.framing.Next(h.in)
-		switch {
-		case err != nil:
-			return c, &ProtocolError{err}
-		case n == 0:
-			if err := h.fill(); err != nil {
-				return c, err
-			}
-			continue
-		}
-		h.in = h.in[n:]
-		switch {
-		case c.Cmd == cmd && c.Circ == 0:
-			return c, nil
-		case c.Cmd == cmd:
-			return c, violation("%v with a circuit ID", cmd)
-		case c.Cmd == cell.CmdVPadding || c.Cmd == cell.CmdAuthorize:
-		case h.proto != 0 && c.Cmd == cell.CmdVersions: // a second one is dropped, as C tor does
-		default:
-			return c, violation("%v when %v was due", c.Cmd, cmd)
-		}
-	}
-}
-
-// fill reads more into h.in, behind what is there: cells that next has returned stay valid.
-func (h *handshake) fill() error {
-	if h.read >= maxHandshake {
-		return violation("more than %d bytes before the link was open", maxHandshake)
-	}
-	// Grow moves h.in as seldom as append does, in however small pieces the relay sends.
-	h.in = slices.Grow(h.in, handshakeRead)
-	n, err := h.conn.Read(h.in[len(h.in) : len(h.in)+handshakeRead])
-	if n == 0 && err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return fmt.Errorf("link handshake: %w", err)
-	}
-	h.read += n
-	h.in = h.in[:len(h.in)+n]
-	return nil
-}
-
-func (h *handshake) send(cmd cell.Command, body []byte) error {
-	b, err := h.framing.AppendCell(nil, cell.Cell{Cmd: cmd, Body: body})
-	if err != nil {
-		return err
-	}
-	if _, err := h.conn.Write(b); err != nil {
-		return fmt.Errorf("link handshake: %w", err)
-	}
-	return nil
+	return h.takeNetinfo(c.Body)
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/cell"
 )
 
-// Peer is what a link knows of the relay at its other end, all of it proven in the handshake but for the address.
+// Peer is what a link knows of its other end, all of it proven in the handshake but for the address.
 type Peer struct {
+	Relay bool     // false for a client, which has none of the identities
 	RSA   [20]byte // digest of the RSA identity key
 	Ed    [32]byte // Ed25519 identity
 	HasEd bool     // false for relays of before Ed25519 identities
@@ -49,6 +50,9 @@ const (
 type Link struct {
 	id      uint64
 	peer    Peer
+	relay   bool // this node is a relay
+	ours    bool // we have connected
+	canon   bool // the peer's address is one that it calls its own
 	proto   uint16
 	framing cell.Framing
 	conn    SecureConn
@@ -61,7 +65,8 @@ type Link struct {
 	early   []byte // what the handshake read past NETINFO; the reader takes it
 
 	padding  atomic.Pointer[PaddingPolicy]
-	heard    atomic.Int64 // when the last circuit's cell came in, after opened
+	wish     atomic.Pointer[paddingWish] // nil until a client has asked for other padding
+	heard    atomic.Int64                // when the last circuit's cell came in, after opened
 	usage    atomic.Uint32
 	circuits atomic.Int32
 	unused   atomic.Int64 // since when there are no circuits, after opened
@@ -82,6 +87,9 @@ func (l *Link) ID() uint64 { return l.id }
 
 // Peer returns the relay at the other end.
 func (l *Link) Peer() Peer { return l.peer }
+
+// Initiated tells whether this node has made the connection; else it has accepted it.
+func (l *Link) Initiated() bool { return l.ours }
 
 // Proto returns the version of the link protocol.
 func (l *Link) Proto() uint16 { return l.proto }
@@ -183,7 +191,7 @@ func (l *Link) end(op string, err error) {
 // A ProtocolError says what the peer did that it must not.
 type ProtocolError struct{ Err error }
 
-func (e *ProtocolError) Error() string { return "relay broke the link protocol: " + e.Err.Error() }
+func (e *ProtocolError) Error() string { return "peer broke the link protocol: " + e.Err.Error() }
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
 func violation(format string, args ...any) error {

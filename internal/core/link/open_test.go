@@ -30,7 +30,7 @@ func TestOpen(t *testing.T) {
 				if l.Proto() != proto || peer.Proto() != proto || peer.TLS().Version != version {
 					t.Errorf("link protocol %d, the relay's %d, TLS %x", l.Proto(), peer.Proto(), peer.TLS().Version)
 				}
-				want := link.Peer{RSA: w.target.RSA, Ed: w.target.Ed, HasEd: true, Addr: relayAddr}
+				want := link.Peer{Relay: true, RSA: w.target.RSA, Ed: w.target.Ed, HasEd: true, Addr: relayAddr}
 				if l.Peer() != want {
 					t.Errorf("peer %+v, want %+v", l.Peer(), want)
 				}

@@ -38,21 +38,61 @@ func (l *Link) SetPadding(p PaddingPolicy) { l.padding.Store(&p); l.out.Signal()
 // negotiatePadding tells the relay when it is not to pad. It is called once, right after NETINFO.
 func (l *Link) negotiatePadding() {
 	p := l.padding.Load()
-	if l.proto < 5 || p.enabled() && !p.Reduced {
-		return // relays start with padding on
+	if l.relay || l.proto < 5 || p.enabled() && !p.Reduced {
+		return // relays start with padding on, and do not pad to each other
 	}
-	const stop = 1
-	body, err := cell.PaddingNegotiate{Command: stop}.AppendTo(nil)
+	body, err := cell.PaddingNegotiate{Command: cell.PaddingStop}.AppendTo(nil)
 	if err != nil {
 		panic("link: " + err.Error())
 	}
 	l.out.AppendCell(0, cell.CmdPaddingNegotiate, body)
 }
 
+// takeNegotiate does what a client wants of the padding that it gets. Versions that we do not know are ignored.
+//
+// https://spec.torproject.org/padding-spec/connection-level-padding.html
+func (l *Link) takeNegotiate(body []byte) error {
+	if !l.relay || l.ours {
+		return violation("PADDING_NEGOTIATE to a client")
+	}
+	m, err := cell.ParsePaddingNegotiate(body)
+	if err != nil {
+		return &ProtocolError{err}
+	}
+	if m.Version != 0 {
+		return nil
+	}
+	wish := &paddingWish{
+		off: m.Command == cell.PaddingStop,
+		low: time.Duration(m.LowMS) * time.Millisecond, high: time.Duration(m.HighMS) * time.Millisecond,
+	}
+	l.wish.Store(wish)
+	l.out.Signal()
+	return nil
+}
+
+// A paddingWish is what a client has asked for: less than the consensus has, or nothing.
+type paddingWish struct {
+	off       bool
+	low, high time.Duration
+}
+
+// policy returns what holds for this link now.
+func (l *Link) policy() PaddingPolicy {
+	p := *l.padding.Load()
+	if w := l.wish.Load(); w != nil && p.enabled() {
+		p.Low, p.High = max(p.Low, w.low), max(p.High, w.high)
+	}
+	return p
+}
+
 // pads tells whether the link is to be padded now.
 func (l *Link) pads() bool {
-	p := l.padding.Load()
-	if l.proto < 5 || !p.enabled() {
+	p := l.policy()
+	if l.proto < 5 || !p.enabled() || l.relay && l.peer.Relay {
+		return false
+	}
+	if w := l.wish.Load(); w != nil && w.off {
 		return false
 	}
 	switch Usage(l.usage.Load()) {
@@ -64,10 +104,14 @@ func (l *Link) pads() bool {
 	return false
 }
 
-// idleTimeout draws how long a client's link without circuits is kept: 3 to 4.5 minutes, as C tor does.
-func idleTimeout() time.Duration {
-	const base = 180 * time.Second
-	return base + rand.N(base/2)
+// idleTimeout draws how long a link without circuits is kept, as C tor does (channelpadding_get_channel_idle_timeout): 3 to
+// 4.5 minutes, and 45 to 75 between relays at addresses of their own.
+func (l *Link) idleTimeout() time.Duration {
+	const clients, relays = 180 * time.Second, time.Hour
+	if l.relay && l.peer.Relay && (l.ours || l.canon) {
+		return relays*3/4 + rand.N(relays/2)
+	}
+	return clients + rand.N(clients/2)
 }
 
 // quiet keeps the two timers of a silent link. The writer owns it.
@@ -89,7 +133,8 @@ func (q *quiet) idleAt(l *Link) time.Time {
 func (q *quiet) active(l *Link, at time.Time) {
 	q.padSince, q.padAt = at, time.Time{}
 	if l.pads() {
-		q.padAt = at.Add(l.padding.Load().timeout())
+		p := l.policy()
+		q.padAt = at.Add(p.timeout())
 	}
 }
 

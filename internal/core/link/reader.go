@@ -109,7 +109,9 @@ func (l *Link) parse(buf []byte, skip *int, batch *Batch) (used int, err error) 
 			batch.Cells = append(batch.Cells, Cell{Circ: id, Cmd: cmd, Body: body})
 		case cell.CmdPadding, cell.CmdNetinfo: // C tor drops a second NETINFO too
 		case cell.CmdPaddingNegotiate:
-			return used, violation("PADDING_NEGOTIATE to a client")
+			if err := l.takeNegotiate(body[:]); err != nil {
+				return used, err
+			}
 		default: // unknown commands are dropped: later versions of the protocol may use them
 		}
 	}

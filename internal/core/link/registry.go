@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,10 @@ type Config struct {
 	Events     *event.Bus          // gets Event values; may be nil
 	Timeout    time.Duration       // for connecting, TLS and handshake together; 60 s if zero
 	Padding    PaddingPolicy       // what new links start with
+
+	// What a relay needs; a client has neither.
+	Credentials func() *Credentials // what it proves its identities with at the moment
+	OwnAddrs    func() []netip.Addr // its addresses, as it tells other relays
 
 	// Addrs chooses which of a relay's addresses to use and in what order; all of them as they are if nil.
 	Addrs func([]netip.AddrPort) []netip.AddrPort
@@ -162,7 +167,7 @@ func (r *Registry) Get(ctx context.Context, t Target) (*Link, error) {
 func (r *Registry) findLocked(t *Target) *Link {
 	var best *Link
 	for l := range r.links {
-		if t.matches(l.peer) && l.Err() == nil && (best == nil || l.id < best.id) {
+		if l.serves(t) && l.Err() == nil && (best == nil || l.id < best.id) {
 			best = l
 		}
 	}
@@ -185,8 +190,7 @@ func (r *Registry) dial(d *dial, t Target) {
 	r.mu.Lock()
 	delete(r.dials, t.key())
 	if err == nil {
-		l.SetPadding(r.padding)
-		r.links[l] = struct{}{}
+		r.addLocked(l)
 	}
 	r.mu.Unlock()
 	d.link, d.err = l, err
@@ -198,6 +202,16 @@ func (r *Registry) dial(d *dial, t Target) {
 	l.negotiatePadding()
 	r.publish(Event{State: StateOpen, Target: t, Addr: l.peer.Addr, Skew: l.skew})
 	close(d.done)
+	r.serve(l, t)
+}
+
+func (r *Registry) addLocked(l *Link) {
+	l.SetPadding(r.padding)
+	r.links[l] = struct{}{}
+}
+
+// serve runs a link until it ends. t is what it was made for, if it was.
+func (r *Registry) serve(l *Link, t Target) {
 	l.run(r.ctx)
 	r.mu.Lock()
 	delete(r.links, l)
@@ -215,14 +229,7 @@ func (r *Registry) open(ctx context.Context, t Target, addr netip.AddrPort) (*Li
 	if err != nil {
 		return fail("connect", contextError(ctx, err))
 	}
-	if q, ok := raw.(netx.QuickAcker); ok {
-		q.SetQuickAck(true)
-	}
-	if w, ok := raw.(netx.LowWater); ok {
-		if err := w.SetNotSentLowat(notSentLowat); err != nil {
-			r.log.Debug("cannot set TCP_NOTSENT_LOWAT", "err", err)
-		}
-	}
+	r.tune(raw)
 	r.publish(Event{State: StateConnected, Target: t, Addr: addr})
 	conn, err := r.cfg.Security.Client(ctx, raw)
 	if err != nil {
@@ -240,26 +247,67 @@ func (r *Registry) open(ctx context.Context, t Target, addr netip.AddrPort) (*Li
 // notSentLowat keeps unsent data out of the kernel, so that which cell goes next is decided late.
 const notSentLowat = 128 << 10
 
+// tune sets what links want of their sockets.
+func (r *Registry) tune(raw net.Conn) {
+	if q, ok := raw.(netx.QuickAcker); ok {
+		q.SetQuickAck(true)
+	}
+	if w, ok := raw.(netx.LowWater); ok {
+		if err := w.SetNotSentLowat(notSentLowat); err != nil {
+			r.log.Debug("cannot set TCP_NOTSENT_LOWAT", "err", err)
+		}
+	}
+}
+
+// shake prepares a handshake over conn.
+func (r *Registry) shake(conn SecureConn) shake {
+	h := newShake(conn, r.cfg.Env.Now)
+	if r.cfg.Credentials != nil {
+		h.self = r.cfg.Credentials()
+	}
+	if r.cfg.OwnAddrs != nil {
+		h.mine = r.cfg.OwnAddrs()
+	}
+	return h
+}
+
 func (r *Registry) handshake(ctx context.Context, conn SecureConn, t Target, addr netip.AddrPort) (*Link, error) {
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	h := handshake{conn: conn, want: t, now: r.cfg.Env.Now, log: r.log}
-	if err := h.run(); err != nil {
+	h := initiator{shake: r.shake(conn), want: t}
+	if err := inTime(ctx, conn, h.run); err != nil {
 		return nil, err
 	}
-	if !stop() {
-		return nil, context.Cause(ctx) // the deadline is set or about to be: this connection is lost
+	l := r.newLink(&h.shake, addr)
+	l.ours = true
+	return l, nil
+}
+
+// inTime runs a handshake, and makes it fail when ctx ends.
+func inTime(ctx context.Context, conn SecureConn, run func() error) error {
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if err := run(); err != nil {
+		return err
 	}
+	if !stop() {
+		return context.Cause(ctx) // the deadline is set or about to be: this connection is lost
+	}
+	return nil
+}
+
+// newLink makes a link of a handshake that is over.
+func (r *Registry) newLink(h *shake, addr netip.AddrPort) *Link {
 	l := &Link{
 		id:      lastID.Add(1),
-		peer:    Peer{RSA: h.ids.RSA, Ed: h.ids.Ed, HasEd: h.ids.HasEd, Addr: addr},
+		peer:    Peer{Relay: h.proven, RSA: h.ids.RSA, Ed: h.ids.Ed, HasEd: h.ids.HasEd, Addr: addr},
+		relay:   h.self != nil,
+		canon:   slices.Contains(h.peerAddrs, addr.Addr()),
 		proto:   h.proto,
 		framing: h.framing,
-		conn:    conn,
+		conn:    h.conn,
 		out:     newOutQueue(h.framing),
 		opened:  time.Now(),
 		skew:    h.skew,
-		mine:    h.mine,
+		mine:    h.seenFrom,
 		early:   h.in,
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
@@ -267,7 +315,7 @@ func (r *Registry) handshake(ctx context.Context, conn SecureConn, t Target, add
 	l.log = r.log.With("link", l.id)
 	l.padding.Store(&PaddingPolicy{})
 	l.handler = r.cfg.NewHandler(l)
-	return l, nil
+	return l
 }
 
 func (r *Registry) publish(e Event) {

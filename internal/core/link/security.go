@@ -14,15 +14,21 @@ import (
 type Security interface {
 	// Client runs the initiator's side on c. It takes c and closes it on failure.
 	Client(ctx context.Context, c net.Conn) (SecureConn, error)
+	// Server runs the responder's side, with the given certificate. It takes c and closes it on failure.
+	Server(ctx context.Context, c net.Conn, cert *tls.Certificate) (SecureConn, error)
 }
 
-// SecureConn is an encrypted connection whose peer showed a certificate. Nobody has checked that certificate: the CERTS
-// cell says whose it is.
+// SecureConn is an encrypted connection whose responder showed a certificate. Nobody has checked that certificate: the
+// CERTS cell says whose it is.
 type SecureConn interface {
 	net.Conn
 
-	// PeerCertificate returns the certificate that the peer used, in DER.
-	PeerCertificate() []byte
+	// Certificate returns the certificate that the responder used, in DER.
+	Certificate() []byte
+	// ExportKeyingMaterial returns n bytes that both ends of this connection know, and nobody else.
+	//
+	// https://www.rfc-editor.org/rfc/rfc5705
+	ExportKeyingMaterial(label string, context []byte, n int) ([]byte, error)
 	// RecordReady tells whether the next Read can be served without asking the network.
 	RecordReady() bool
 	// Cork holds back what Write produces until Flush.
@@ -49,7 +55,36 @@ func (TLS) Client(ctx context.Context, c net.Conn) (SecureConn, error) {
 		c.Close()
 		return nil, errors.New("TLS handshake: relay showed no certificate")
 	}
-	return &tlsConn{Conn: conn, buf: buf, peer: certs[0].Raw}, nil
+	return &tlsConn{Conn: conn, buf: buf, cert: certs[0].Raw}, nil
+}
+
+// Server implements Security.
+func (TLS) Server(ctx context.Context, c net.Conn, cert *tls.Certificate) (SecureConn, error) {
+	buf := newBufConn(c)
+	conn := tls.Server(buf, serverConfig(cert))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	return &tlsConn{Conn: conn, buf: buf, cert: cert.Certificate[0]}, nil
+}
+
+// serverConfig makes the configuration of one connection. No client is asked for a certificate, and no session can be
+// resumed. Servers of before TLS 1.3 choose among the same suites as C tor's.
+func serverConfig(cert *tls.Certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion:                  tls.VersionTLS12,
+		Certificates:                []tls.Certificate{*cert},
+		SessionTicketsDisabled:      true,
+		DynamicRecordSizingDisabled: true,
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+			tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+		},
+	}
 }
 
 // clientConfig makes the configuration of one connection.
@@ -94,10 +129,15 @@ func randomHostname(minLen, maxLen int, prefix, suffix string) string {
 type tlsConn struct {
 	*tls.Conn
 	buf  *bufConn
-	peer []byte
+	cert []byte
 }
 
-func (c *tlsConn) PeerCertificate() []byte { return c.peer }
-func (c *tlsConn) RecordReady() bool       { return c.buf.recordReady() }
-func (c *tlsConn) Cork()                   { c.buf.cork() }
-func (c *tlsConn) Flush() error            { return c.buf.flush() }
+func (c *tlsConn) Certificate() []byte { return c.cert }
+func (c *tlsConn) RecordReady() bool   { return c.buf.recordReady() }
+func (c *tlsConn) Cork()               { c.buf.cork() }
+func (c *tlsConn) Flush() error        { return c.buf.flush() }
+
+func (c *tlsConn) ExportKeyingMaterial(label string, context []byte, n int) ([]byte, error) {
+	state := c.ConnectionState()
+	return state.ExportKeyingMaterial(label, context, n)
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/wire/torcert"
@@ -35,10 +36,22 @@ func (t *Target) check(ids torcert.Identities) error {
 	return nil
 }
 
+// serves tells whether a circuit to t may go over l: it leads to the right relay, and not through somebody who merely
+// passes the bytes on, since then it would be at one of the relay's own addresses. Whoever connected to us is believed its
+// address if that is one that it calls its own, or that t has.
+//
+// https://spec.torproject.org/tor-spec/creating-circuits.html#canonical-connections
+func (l *Link) serves(t *Target) bool {
+	if !t.matches(l.peer) {
+		return false
+	}
+	return l.ours || l.canon || slices.ContainsFunc(t.Addrs, func(a netip.AddrPort) bool { return a.Addr() == l.peer.Addr.Addr() })
+}
+
 // matches tells whether an open link to p will do for t. A link that proved no Ed25519 identity never stands for a
 // target that has one.
 func (t *Target) matches(p Peer) bool {
-	return (!t.HasRSA || t.RSA == p.RSA) && (!t.HasEd || p.HasEd && t.Ed == p.Ed)
+	return p.Relay && (!t.HasRSA || t.RSA == p.RSA) && (!t.HasEd || p.HasEd && t.Ed == p.Ed)
 }
 
 // key names the relay in the registry's table of dials. Callers that want the same RSA identity with different Ed25519

@@ -13,7 +13,7 @@ const flushChunks = 16
 func (l *Link) write() error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	q := quiet{idleAfter: idleTimeout()}
+	q := quiet{idleAfter: l.idleTimeout()}
 	q.active(l, time.Now())
 	for {
 		if c := l.out.take(); c != nil {
