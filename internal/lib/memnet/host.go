@@ -18,6 +18,7 @@ type Host struct {
 	mu       sync.Mutex // guards the fields below; net.mu may not be taken under it
 	ports    map[uint16][]*listener
 	nextPort uint16 // where the search for a free port starts
+	sockets  map[uint16][]*PacketConn
 }
 
 var _ netx.Network = (*Host)(nil)
@@ -38,6 +39,7 @@ func (h *Host) Crash() {
 	ports := h.ports
 	h.ports = make(map[uint16][]*listener)
 	h.mu.Unlock()
+	h.crashPackets()
 	for _, ls := range ports {
 		for _, l := range ls {
 			l.Close()
