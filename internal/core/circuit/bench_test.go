@@ -69,7 +69,7 @@ func newBench(tb testing.TB, hops int, cfg fakepeer.Config) *bench {
 		}
 	}
 	b.table = NewTable(lk, log)
-	b.table.halves[b.circ.id] = &b.circ.recv
+	b.table.halves[b.circ.id] = &b.circ.recv.Half
 	if b.stream, err = b.circ.Tunnel().Connect(relaymsg.Begin{Addr: "example.com:80"}); err != nil {
 		tb.Fatal(err)
 	}

@@ -33,7 +33,7 @@ type Circuit struct {
 	born   time.Time // what congestion control counts time from
 
 	send sendHalf
-	recv Half
+	recv originHalf
 
 	replies   chan control // answers to CREATE and EXTEND2; at most one is due at a time
 	closeOnce sync.Once
@@ -61,11 +61,11 @@ type Options struct {
 	CC              *congestion.Params // of congestion control; nil or not enabled for fixed windows everywhere
 }
 
-func newCircuit(l *link.Link, opts Options) (*Circuit, error) {
+func newCircuit(l *link.Link, opts Options) (c *Circuit, err error) {
 	if opts.Window == 0 {
 		opts.Window = congestion.CircWindow
 	}
-	c := &Circuit{
+	c = &Circuit{
 		link:    l,
 		table:   l.Handler().(*Table), // every link of ours has one: the registry is wired so
 		opts:    opts,
@@ -78,10 +78,11 @@ func newCircuit(l *link.Link, opts Options) (*Circuit, error) {
 	c.send.pad = mathrand.NewChaCha8(seed)
 	// C tor spends one less now and then, so that nobody can tell the length of a path by this count.
 	c.send.early = maxRelayEarly - int(seed[0]&1)
-	c.recv.circ = c
+	c.recv.circ, c.recv.recv = c, &c.recv
 	c.tunnel = newTunnel(c)
 	c.resetWindows(0)
-	return c, c.table.add(c)
+	c.id, err = c.table.add(&c.recv.Half)
+	return c, err
 }
 
 // resetWindows starts the windows towards a new last hop: with congestion control of ccInc cells a SENDME, or fixed ones

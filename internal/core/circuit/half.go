@@ -11,11 +11,27 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
-// A Half is one direction of a circuit at this node: here, of a circuit that began at this node, the direction in which
-// cells come in. Its mutex is held for a run of cells.
+// A Half is one direction of a circuit at this node: the cells that come in by one link. It is the part that a link's
+// table knows; each kind of half has a mutex that is held for a run of cells.
 type Half struct {
-	circ   *Circuit
+	recv   receiving
 	queued int // its run in the batch that the link's reader is at; the reader's
+}
+
+// receiving is a kind of half. The link's reader calls it, once a run of cells.
+type receiving interface {
+	// receive takes in a run of cells. It borrows both.
+	receive(run []link.Cell, rx *receiver)
+	// panicked closes the circuit after a panic in receive.
+	panicked()
+	// linkClosed closes the circuit, since the link is gone.
+	linkClosed(err error)
+}
+
+// originHalf is the direction of a circuit that began at this node.
+type originHalf struct {
+	Half
+	circ *Circuit
 
 	mu      sync.Mutex // guards the fields below
 	in      relaycrypt.Inbound
@@ -26,10 +42,13 @@ type Half struct {
 type receiver struct {
 	msgs    []relaymsg.Msg   // for the streams, in order; bodies alias the batch
 	sendmes []relaycrypt.Tag // of cells to acknowledge
-	acked   bool             // there are acknowledgements in the link's queue that its writer has not heard of
 	acks    []relaymsg.Sendme
 	control []control
 	ready   []*stream.Stream // that data came for, and that may write it out
+
+	// Of circuits that did not begin here.
+	ours   []ourCell        // recognized by this relay
+	signal []*link.OutQueue // that have got cells and do not know it
 }
 
 // control is a message for the circuit itself.
@@ -45,19 +64,22 @@ func (rx *receiver) reset() {
 	clear(rx.control)
 	clear(rx.acks)
 	clear(rx.ready)
+	clear(rx.ours)
 	rx.msgs, rx.sendmes, rx.acks = rx.msgs[:0], rx.sendmes[:0], rx.acks[:0]
-	rx.control, rx.ready = rx.control[:0], rx.ready[:0]
+	rx.control, rx.ready, rx.ours = rx.control[:0], rx.ready[:0], rx.ours[:0]
 }
 
 // receive takes in a run of cells of this circuit. It decrypts and counts under the Half, and acts on what came after it
 // has let go of it: acknowledging takes the send Half, delivering takes the tunnel, and both come first in lock order.
-func (h *Half) receive(run []link.Cell, rx *receiver) {
+func (h *originHalf) receive(run []link.Cell, rx *receiver) {
 	defer rx.reset()
 	err := h.open(run, rx)
 	c := h.circ
 	for _, tag := range rx.sendmes {
 		c.acknowledge(tag)
-		rx.acked = true
+	}
+	if len(rx.sendmes) > 0 {
+		rx.owe(c.link.Out())
 	}
 	for i := range rx.acks {
 		if err2 := c.acknowledged(rx.acks[i]); err2 != nil && err == nil {
@@ -79,8 +101,11 @@ func (h *Half) receive(run []link.Cell, rx *receiver) {
 	}
 }
 
+func (h *originHalf) panicked()            { h.circ.close(errPanic, cell.DestroyInternal) }
+func (h *originHalf) linkClosed(err error) { h.circ.close(&LinkError{err}, cell.DestroyChannelClosed) }
+
 // open decrypts and sorts a run of cells into rx. What came before an error is still good.
-func (h *Half) open(run []link.Cell, rx *receiver) error {
+func (h *originHalf) open(run []link.Cell, rx *receiver) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range run {
@@ -100,7 +125,7 @@ func (h *Half) open(run []link.Cell, rx *receiver) error {
 }
 
 // openRelay decrypts one relay cell.
-func (h *Half) openRelay(body *[cell.BodyLen]byte, rx *receiver) error {
+func (h *originHalf) openRelay(body *[cell.BodyLen]byte, rx *receiver) error {
 	hop, tag, ok := h.in.Open(body, uint8(cell.CmdRelay))
 	if !ok {
 		return violation("relay cell that no hop has sent")
@@ -155,4 +180,20 @@ func (h *Half) openRelay(body *[cell.BodyLen]byte, rx *receiver) error {
 		return nil // a later version of the protocol may have a use for it
 	}
 	return violation("%v for stream %d from hop %d of %d", msg.Cmd, msg.Stream, hop+1, h.in.Hops())
+}
+
+// owe notes that a queue has cells that its writer has not heard of.
+func (rx *receiver) owe(q *link.OutQueue) {
+	if n := len(rx.signal); n == 0 || rx.signal[n-1] != q {
+		rx.signal = append(rx.signal, q)
+	}
+}
+
+// signalAll tells the writers: once a batch, so that what a batch brings for one link leaves together.
+func (rx *receiver) signalAll() {
+	for _, q := range rx.signal {
+		q.Signal()
+	}
+	clear(rx.signal)
+	rx.signal = rx.signal[:0]
 }

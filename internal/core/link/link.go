@@ -123,6 +123,9 @@ func (l *Link) AddUsage(u Usage) {
 	}
 }
 
+// Circuits returns how many circuits go over the link.
+func (l *Link) Circuits() int { return int(l.circuits.Load()) }
+
 // AddCircuits counts circuits in or out; a link without any is closed after some minutes.
 func (l *Link) AddCircuits(delta int) {
 	if l.circuits.Add(int32(delta)) == 0 {

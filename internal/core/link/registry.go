@@ -163,6 +163,13 @@ func (r *Registry) Get(ctx context.Context, t Target) (*Link, error) {
 	return d.link, d.err
 }
 
+// Find returns an open link to t that is there, or nil.
+func (r *Registry) Find(t Target) *Link {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.findLocked(&t)
+}
+
 // findLocked returns the oldest open link to t.
 func (r *Registry) findLocked(t *Target) *Link {
 	var best *Link

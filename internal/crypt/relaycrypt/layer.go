@@ -73,11 +73,11 @@ func (l *Layer) clientBackward(b *body, _ uint8, last bool) bool {
 	panic(badKind)
 }
 
-// relayForward decrypts a cell from the client, and tells whether it is for us.
-func (l *Layer) relayForward(b *body, _ uint8) bool {
+// relayForward decrypts a cell from the client into dst, and tells whether it is for us.
+func (l *Layer) relayForward(dst, src *body, _ uint8) bool {
 	switch l.kind {
 	case kindTor1:
-		return l.tor1.open(b, false)
+		return l.tor1.openTo(dst, src, false)
 	}
 	panic(badKind)
 }
@@ -92,11 +92,11 @@ func (l *Layer) relayOriginate(b *body, _ uint8) {
 	}
 }
 
-// relayBackward encrypts a cell on its way to the client.
-func (l *Layer) relayBackward(b *body, _ uint8) {
+// relayBackward encrypts a cell on its way to the client into dst.
+func (l *Layer) relayBackward(dst, src *body, _ uint8) {
 	switch l.kind {
 	case kindTor1:
-		l.tor1.crypt(b)
+		l.tor1.cryptTo(dst, src)
 	default:
 		panic(badKind)
 	}

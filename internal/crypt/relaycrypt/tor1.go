@@ -34,7 +34,10 @@ func newTor1(seed, key []byte) tor1 {
 }
 
 // crypt adds or removes the layer: both are the same.
-func (t *tor1) crypt(b *body) { t.stream.XORBody(b, b) }
+func (t *tor1) crypt(b *body) { t.cryptTo(b, b) }
+
+// cryptTo is crypt with the result elsewhere, or in place.
+func (t *tor1) cryptTo(dst, src *body) { t.stream.XORBody(dst, src) }
 
 // originate puts the proof in and adds the layer.
 func (t *tor1) originate(b *body) {
@@ -51,8 +54,11 @@ func (t *tor1) tag() Tag { return Tag{n: sha1.Size, b: t.digest.sum} }
 
 // open removes the layer and looks for the proof. When it is not there, the body is left as it came out of the cipher,
 // and the digest as it was before; if last is set, the digest is not needed any more and may change.
-func (t *tor1) open(b *body, last bool) bool {
-	t.crypt(b)
+func (t *tor1) open(b *body, last bool) bool { return t.openTo(b, b, last) }
+
+// openTo is open with the result elsewhere, or in place.
+func (t *tor1) openTo(b, src *body, last bool) bool {
+	t.cryptTo(b, src)
 	if b[recognizedAt]|b[recognizedAt+1] != 0 {
 		return false
 	}

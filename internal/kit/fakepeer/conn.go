@@ -16,9 +16,10 @@ type Conn struct {
 	tls   *tls.Conn
 
 	// Set before the link is open.
-	proto   uint16
-	framing cell.Framing
-	state   tls.ConnectionState
+	proto     uint16
+	fromRelay bool // the initiator is a relay
+	framing   cell.Framing
+	state     tls.ConnectionState
 
 	// The relay's mutex guards the fields below.
 	circs  map[cell.CircID]*Circuit

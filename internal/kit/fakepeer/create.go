@@ -57,7 +57,7 @@ func (c *Conn) destroyed(in cell.Cell) {
 	circ := c.find(in)
 	c.relay.mu.Lock()
 	defer c.relay.mu.Unlock()
-	if in.Body[0] != byte(cell.DestroyNone) {
+	if in.Body[0] != byte(cell.DestroyNone) && !c.fromRelay {
 		c.relay.violationLocked("DESTROY of a client with reason %v", cell.DestroyReason(in.Body[0]))
 	}
 	if circ != nil {

@@ -143,7 +143,8 @@ func (h *handshake) steps() (out []byte, last bool) {
 
 func (h *handshake) readNetinfo() bool {
 	c, ok := h.in.next(h.conn.framing)
-	for ok && c.Cmd == cell.CmdVPadding {
+	for ok && (c.Cmd == cell.CmdVPadding || c.Cmd == cell.CmdCerts || c.Cmd == cell.CmdAuthenticate) {
+		h.conn.fromRelay = h.conn.fromRelay || c.Cmd == cell.CmdAuthenticate // it is believed: others check that
 		c, ok = h.in.next(h.conn.framing)
 	}
 	if !ok {
@@ -158,6 +159,7 @@ func (h *handshake) readNetinfo() bool {
 	case c.Cmd != cell.CmdNetinfo || c.Circ != 0 || err != nil:
 		r.violationLocked("%v of circuit %d when NETINFO was due (%v)", c.Cmd, c.Circ, err)
 		return false
+	case h.conn.fromRelay:
 	case info.Time != 0:
 		r.violationLocked("NETINFO of a client with time %d", info.Time)
 	case len(info.Mine) != 0:

@@ -1,0 +1,166 @@
+package circuit
+
+import (
+	"crypto/rand"
+	mathrand "math/rand/v2"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
+	"github.com/tropea-net/tropea/internal/wire/cell"
+	"github.com/tropea-net/tropea/internal/wire/relaymsg"
+)
+
+// A RelayCircuit is a circuit that did not begin at this node: it passes through, or ends here. It has no goroutine and no
+// timer; the readers of its two links do all its work. Its methods are safe for concurrent use.
+//
+//	creating → open ⇄ extending → closed
+type RelayCircuit struct {
+	prev   side // towards the client
+	fwd    forward
+	bwd    backward
+	closed atomic.Bool // no cell is to be sent any more; set with both halves' mutexes held, one after the other
+}
+
+// A side is a circuit's ID on one of its links.
+type side struct {
+	table *Table
+	id    cell.CircID
+}
+
+// relayState is the state of a RelayCircuit.
+type relayState uint8
+
+const (
+	relayCreating relayState = iota
+	relayOpen
+	relayExtending // EXTEND2 has come, CREATED2 has not
+)
+
+// forward is the direction away from the client: what comes in from prev.
+type forward struct {
+	Half
+	circ *RelayCircuit
+
+	mu    sync.Mutex        // guards the fields below
+	crypt *relaycrypt.Relay // its forward part; nil while creating
+	state relayState
+	early uint8  // RELAY_EARLY cells so far
+	tries uint32 // counts extensions, so that a late answer to a former one is known
+	next  side   // its table is nil while there is no further hop
+}
+
+// backward is the direction to the client: what comes in from next.
+type backward struct {
+	Half
+	circ *RelayCircuit
+
+	mu    sync.Mutex        // guards the field below
+	crypt *relaycrypt.Relay // its backward part; nil while creating
+}
+
+func newRelayCircuit(t *Table, id cell.CircID) *RelayCircuit {
+	c := &RelayCircuit{prev: side{t, id}}
+	c.fwd.circ, c.fwd.recv = c, &c.fwd
+	c.bwd.circ, c.bwd.recv = c, &c.bwd
+	return c
+}
+
+// created answers CREATE: from now on the circuit is open.
+func (c *RelayCircuit) created(crypt *relaycrypt.Relay, cmd cell.Command, body []byte) {
+	c.bwd.mu.Lock()
+	c.bwd.crypt = crypt
+	c.bwd.mu.Unlock()
+	c.fwd.mu.Lock()
+	defer c.fwd.mu.Unlock()
+	if c.closed.Load() || c.fwd.state != relayCreating {
+		return
+	}
+	c.fwd.crypt, c.fwd.state = crypt, relayOpen
+	c.prev.table.link.Out().AppendCell(c.prev.id, cmd, body)
+}
+
+// origin says who has ended a circuit, and so need not be told.
+type origin uint8
+
+const (
+	closedHere origin = iota
+	closedByPrev
+	closedByNext
+)
+
+// Close ends the circuit and tells both sides why.
+func (c *RelayCircuit) Close(reason cell.DestroyReason) { c.close(reason, closedHere) }
+
+// close ends the circuit once, and tells the sides that have not ended it. What a relay has said is not passed on: it
+// could be a sign between relays.
+//
+// https://spec.torproject.org/tor-spec/tearing-down-circuits.html
+func (c *RelayCircuit) close(reason cell.DestroyReason, by origin) {
+	if by != closedHere {
+		reason = cell.DestroyDestroyed
+	}
+	c.fwd.mu.Lock()
+	if c.closed.Swap(true) {
+		c.fwd.mu.Unlock()
+		return
+	}
+	next := c.fwd.next
+	c.fwd.next = side{}
+	c.fwd.mu.Unlock()
+	// Whoever sends to prev looks at closed under this mutex: what it has sent is before DESTROY.
+	c.bwd.mu.Lock()
+	c.bwd.mu.Unlock() //lint:ignore SA2001 a barrier
+	if by != closedByPrev {
+		c.prev.destroy(reason)
+	}
+	c.prev.remove()
+	if next.table != nil {
+		if by != closedByNext {
+			next.destroy(reason)
+		}
+		next.remove()
+	}
+	c.prev.table.relay.Closed(c)
+}
+
+func (s side) destroy(reason cell.DestroyReason) {
+	s.table.link.Out().AppendCell(s.id, cell.CmdDestroy, []byte{byte(reason)})
+}
+
+// remove takes the circuit out of the table, after DESTROY: the ID may be taken again at once.
+func (s side) remove() { s.table.remove(s.id) }
+
+// Send encrypts and queues one message to the client, and returns its tag.
+func (c *RelayCircuit) Send(m relaymsg.Msg) (relaycrypt.Tag, error) {
+	out := c.prev.table.link.Out()
+	c.bwd.mu.Lock()
+	defer c.bwd.mu.Unlock()
+	if c.closed.Load() || c.bwd.crypt == nil {
+		return relaycrypt.Tag{}, ErrClosed
+	}
+	chunk := out.NewChunk()
+	slot := chunk.Next(c.prev.id, cell.CmdRelay)
+	pad := padPool.Get().(*mathrand.ChaCha8)
+	err := c.bwd.crypt.Format().Encode(slot, m, pad)
+	padPool.Put(pad)
+	var tag relaycrypt.Tag
+	if err != nil {
+		chunk.Drop()
+	} else {
+		tag = c.bwd.crypt.Originate(slot, uint8(cell.CmdRelay))
+	}
+	out.Append(chunk)
+	return tag, err
+}
+
+// padPool has sources of the random bytes behind messages: one a circuit would be a third of an idle circuit's memory.
+var padPool = sync.Pool{New: func() any {
+	var seed [32]byte
+	rand.Read(seed[:])
+	return mathrand.NewChaCha8(seed)
+}}
+
+// Prev returns the link towards the client.
+func (c *RelayCircuit) Prev() *link.Link { return c.prev.table.link }

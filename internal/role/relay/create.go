@@ -1,0 +1,120 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/crypt/kdf"
+	"github.com/tropea-net/tropea/internal/crypt/ntor"
+	"github.com/tropea-net/tropea/internal/crypt/ntorv3"
+	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/wire/cell"
+	"github.com/tropea-net/tropea/internal/wire/circext"
+)
+
+// A job is a handshake that waits for a worker.
+type job struct {
+	req   *circuit.CreateRequest
+	since time.Time
+}
+
+// Create implements circuit.Relay. CREATE_FAST costs two hashes, and is answered at once.
+func (r *Relay) Create(req *circuit.CreateRequest) {
+	if req.Cmd == cell.CmdCreateFast {
+		r.answer(req)
+		return
+	}
+	select {
+	case r.queue <- job{req, time.Now()}:
+	default:
+		req.Refuse(cell.DestroyResourceLimit)
+	}
+}
+
+// work is one worker.
+func (r *Relay) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case j := <-r.queue:
+			if time.Since(j.since) > r.cfg.QueueDelay {
+				// The client has given up, or will have before a circuit through us is there.
+				j.req.Refuse(cell.DestroyResourceLimit)
+				continue
+			}
+			r.answer(j.req)
+		}
+	}
+}
+
+// answer does a handshake. A panic refuses it, and the worker goes on.
+func (r *Relay) answer(req *circuit.CreateRequest) {
+	err := errors.New("panic in a handshake")
+	safego.Run(r.cfg.Log, "onion skin", func() { err = r.shakeHands(req) })
+	if err != nil {
+		r.cfg.Log.Debug("circuit refused", "link", req.Link().ID(), "err", err)
+		req.Refuse(cell.DestroyProtocol)
+	}
+}
+
+func (r *Relay) shakeHands(req *circuit.CreateRequest) error {
+	keys := r.cfg.Keys()
+	switch {
+	case req.Cmd == cell.CmdCreateFast:
+		return fast(req)
+	case req.Type == cell.HandshakeNTorV3:
+		server, request, err := ntorv3.ServerOpen(keys.Ed, keys.Onion, ntorv3.Circuit, req.Data)
+		if err != nil {
+			return err
+		}
+		answer, err := extensions(request)
+		if err != nil {
+			return err
+		}
+		reply, shared, err := server.Reply(rand.Reader, answer)
+		if err != nil {
+			return err
+		}
+		return req.Accept(shared, reply)
+	}
+	reply, shared, err := ntor.ServerReply(rand.Reader, keys.RSA, keys.Onion, req.Data)
+	if err != nil {
+		return err
+	}
+	return req.Accept(shared, reply[:])
+}
+
+var errSubprotocols = errors.New("client asks for a subprotocol that we do not have")
+
+// extensions answers what an ntor-v3 handshake asks for: nothing of it is there yet, which a client takes for a no. Only
+// subprotocols are a demand.
+//
+// https://spec.torproject.org/tor-spec/create-created-cells.html#subproto-request
+func extensions(request []byte) ([]byte, error) {
+	list, err := circext.Parse(request)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		if e.Type == circext.TypeSubprotocols {
+			return nil, errSubprotocols
+		}
+	}
+	return circext.List(nil).AppendTo(nil)
+}
+
+func fast(req *circuit.CreateRequest) error {
+	m := cell.CreatedFast{}
+	rand.Read(m.Y[:])
+	var keys *kdf.Keys
+	m.KH, keys = kdf.Fast([20]byte(req.Data), m.Y)
+	answer, err := m.AppendTo(nil)
+	if err != nil {
+		return err
+	}
+	return req.Accept(keys, answer)
+}

@@ -1,0 +1,102 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/wire/cell"
+)
+
+// Extend implements circuit.Relay. A link that is there is used at once, on the reader; others are dialled, a bounded
+// number at a time.
+//
+// https://spec.torproject.org/tor-spec/create-created-cells.html#EXTEND
+func (r *Relay) Extend(req *circuit.ExtendRequest) {
+	req.Target.Addrs = slices.DeleteFunc(req.Target.Addrs, func(a netip.AddrPort) bool { return !r.cfg.MayExtend(a) })
+	keys := r.cfg.Keys()
+	switch {
+	case len(req.Target.Addrs) == 0:
+		req.Failed(cell.DestroyProtocol)
+		return
+	case req.Target.RSA == keys.RSA || req.Target.HasEd && req.Target.Ed == keys.Ed:
+		req.Failed(cell.DestroyProtocol) // to ourselves
+		return
+	}
+	if l := r.cfg.Links.Find(req.Target); l != nil && req.Connected(l) == nil {
+		return
+	}
+	select {
+	case r.dials <- struct{}{}:
+	default:
+		req.Failed(cell.DestroyResourceLimit)
+		return
+	}
+	if !r.start(func() {
+		defer func() { <-r.dials }()
+		r.dial(req)
+	}) {
+		<-r.dials
+		req.Failed(cell.DestroyChannelClosed)
+	}
+}
+
+// start runs f, unless the relay is closed.
+func (r *Relay) start(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	safego.Go(&r.wg, r.cfg.Log, "extend", f)
+	return true
+}
+
+func (r *Relay) dial(req *circuit.ExtendRequest) {
+	err := errors.New("panic while extending")
+	defer func() {
+		if err != nil {
+			r.cfg.Log.Debug("circuit not extended", "link", req.Prev().ID(), "err", err)
+			req.Failed(reason(err))
+		}
+	}()
+	var l *link.Link
+	if l, err = r.cfg.Links.Get(r.ctx, req.Target); err == nil {
+		err = req.Connected(l)
+	}
+}
+
+// reason is what the client is told of a link that could not be had.
+func reason(err error) cell.DestroyReason {
+	switch {
+	case errors.Is(err, link.ErrWrongIdentity):
+		return cell.DestroyORIdentity
+	case errors.Is(err, context.DeadlineExceeded):
+		return cell.DestroyTimeout
+	}
+	return cell.DestroyConnectFailed
+}
+
+// public tells whether an address may belong to a relay of the public network.
+func public(a netip.AddrPort) bool {
+	ip := a.Addr().Unmap()
+	return a.Port() != 0 && ip.IsGlobalUnicast() && !ip.IsPrivate() && !reserved.contains(ip)
+}
+
+// prefixes is a list of address ranges.
+type prefixes []netip.Prefix
+
+func (p prefixes) contains(ip netip.Addr) bool {
+	return slices.ContainsFunc(p, func(r netip.Prefix) bool { return r.Contains(ip) })
+}
+
+// reserved are ranges that are neither private nor public: C tor's internal ones (tor_addr_is_internal_).
+var reserved = prefixes{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("fec0::/10"),
+}

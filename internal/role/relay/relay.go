@@ -1,0 +1,118 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
+	"github.com/tropea-net/tropea/internal/crypt/x25519"
+	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/wire/relaymsg"
+)
+
+// Keys are what circuits are made with at the moment. They do not change once made.
+type Keys struct {
+	RSA   [20]byte
+	Ed    [32]byte
+	Onion []*x25519.KeyPair // the current one, and those before it in their time of grace
+}
+
+// Ends serves what comes to the end of circuits here: streams, and whatever else is not about the circuit itself. See
+// [circuit.Relay].
+type Ends interface {
+	Receive(c *circuit.RelayCircuit, m relaymsg.Msg, tag relaycrypt.Tag) error
+	Closed(c *circuit.RelayCircuit)
+}
+
+// Config is what a Relay needs.
+type Config struct {
+	Log   *slog.Logger
+	Keys  func() *Keys   // of the moment
+	Links *link.Registry // where circuits are extended to
+	Ends  Ends
+
+	// MayExtend tells whether circuits may be extended to an address. Nil refuses what is not on the public Internet.
+	MayExtend func(netip.AddrPort) bool
+
+	Workers    int           // of handshakes; one for each processor if zero
+	QueueDelay time.Duration // how long a handshake may wait (MaxOnionQueueDelay); 1.75 s if zero
+	MaxDials   int           // links that may be under way for circuits; 512 if zero
+}
+
+const (
+	defaultQueueDelay = 1750 * time.Millisecond
+	defaultMaxDials   = 512
+	// queueLen bounds the handshakes that wait, for each worker: 2 MB of requests, and some 50 ms of work. What would be
+	// older than QueueDelay is refused all the same.
+	queueLen = 1024
+)
+
+// A Relay is a circuit.Relay. Run must be running.
+type Relay struct {
+	cfg   Config
+	queue chan job
+	dials chan struct{} // holds a token for each dial under way
+	ctx   context.Context
+	end   context.CancelCauseFunc
+	wg    sync.WaitGroup // of extensions
+
+	mu     sync.Mutex // guards closed and the adding to wg
+	closed bool
+}
+
+// ErrClosed is why a relay's work ends when Run does.
+var ErrClosed = errors.New("the relay is being closed")
+
+// New returns a relay.
+func New(cfg Config) *Relay {
+	if cfg.Workers == 0 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	if cfg.QueueDelay == 0 {
+		cfg.QueueDelay = defaultQueueDelay
+	}
+	if cfg.MaxDials == 0 {
+		cfg.MaxDials = defaultMaxDials
+	}
+	if cfg.MayExtend == nil {
+		cfg.MayExtend = public
+	}
+	r := &Relay{cfg: cfg, queue: make(chan job, queueLen*cfg.Workers), dials: make(chan struct{}, cfg.MaxDials)}
+	r.ctx, r.end = context.WithCancelCause(context.Background())
+	return r
+}
+
+// SetLinks says where circuits are extended to, if the Config did not: the registry needs the relay for its handlers, and
+// the relay the registry. It must be called before any circuit is there.
+func (r *Relay) SetLinks(links *link.Registry) { r.cfg.Links = links }
+
+// Run answers handshakes until ctx ends. It returns after all that the relay has started is over.
+func (r *Relay) Run(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range r.cfg.Workers {
+		safego.Go(&workers, r.cfg.Log, "onion skin worker", func() { r.work(ctx) })
+	}
+	workers.Wait()
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.end(ErrClosed)
+	r.wg.Wait()
+}
+
+// Receive implements circuit.Relay.
+func (r *Relay) Receive(c *circuit.RelayCircuit, m relaymsg.Msg, tag relaycrypt.Tag) error {
+	return r.cfg.Ends.Receive(c, m, tag)
+}
+
+// Closed implements circuit.Relay.
+func (r *Relay) Closed(c *circuit.RelayCircuit) { r.cfg.Ends.Closed(c) }
+
+var _ circuit.Relay = (*Relay)(nil)
