@@ -28,7 +28,16 @@ func (s *Stream) arriveLocked() (flush bool) {
 
 // flush writes what lies in the buffer to the sink, as far as that goes without waiting, and sends XOFF when that is due.
 func (s *Stream) flush() {
-	for {
+	done := false
+	defer func() {
+		if !done { // a panic, which is contained above: the stream's goroutine must not wait for us
+			s.mu.Lock()
+			s.sink.busy, s.sink.w = false, nil
+			s.mu.Unlock()
+			wake(s.readable)
+		}
+	}()
+	for !done {
 		s.mu.Lock()
 		if s.flow != nil && s.flow.xoffDue {
 			s.flow.xoffDue = false
@@ -46,7 +55,8 @@ func (s *Stream) flush() {
 				wake(s.readable)
 			}
 			s.mu.Unlock()
-			return
+			done = true
+			break
 		}
 		w := s.sink.w
 		s.mu.Unlock()
@@ -60,6 +70,9 @@ func (s *Stream) flush() {
 			s.sink.w = nil
 		} else {
 			b.recycle()
+		}
+		if err != nil {
+			s.sink.w = nil
 		}
 		due := s.drainedLocked(n)
 		s.mu.Unlock()

@@ -87,6 +87,8 @@ func TestSink(t *testing.T) {
 			}},
 		{name: "broken", w: &tryWriter{room: 2, err: broken}, want: "on", err: broken,
 			play: func(t *testing.T, s *Stream, arrive func(...relaymsg.Msg)) { arrive(data(s, "one")) }},
+		{name: "broken at the end", w: &tryWriter{room: 3, err: broken}, want: "one", err: broken,
+			play: func(t *testing.T, s *Stream, arrive func(...relaymsg.Msg)) { arrive(data(s, "one")) }},
 		{name: "closed", w: &tryWriter{room: 1000}, want: "one", err: ErrClosed,
 			play: func(t *testing.T, s *Stream, arrive func(...relaymsg.Msg)) {
 				arrive(data(s, "one"))
