@@ -1,7 +1,9 @@
 package circuit
 
 import (
+	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/crypt/kdf"
 	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
 	"github.com/tropea-net/tropea/internal/wire/cell"
@@ -15,9 +17,11 @@ type Relay interface {
 	Create(req *CreateRequest)
 	// Extend is to find a link for a circuit that goes on, and to call its Connected or Failed, at any time.
 	Extend(req *ExtendRequest)
-	// Receive takes a message that came to the end of a circuit at this relay, and that is not about the circuit itself. An
-	// error closes the circuit with PROTOCOL. tag is what a SENDME for it quotes.
-	Receive(c *RelayCircuit, m relaymsg.Msg, tag relaycrypt.Tag) error
+	// Stream is to serve a stream that was opened at the end of a circuit at this relay, or to refuse it.
+	Stream(c *RelayCircuit, s stream.Incoming)
+	// Receive takes any other message that came to the end of a circuit at this relay, and that is not about the circuit
+	// itself. An error closes the circuit with PROTOCOL.
+	Receive(c *RelayCircuit, m relaymsg.Msg) error
 	// Closed tells that a circuit is over. It may be called from any goroutine.
 	Closed(c *RelayCircuit)
 }
@@ -33,8 +37,9 @@ type CreateRequest struct {
 // Link returns the link by which the request came.
 func (r *CreateRequest) Link() *link.Link { return r.circ.prev.table.link }
 
-// Accept makes the circuit with the keys of the handshake, which it wipes, and answers with the relay's part of it.
-func (r *CreateRequest) Accept(keys *kdf.Keys, answer []byte) error {
+// Accept makes the circuit with the keys of the handshake, which it wipes, and answers with the relay's part of it. With
+// cc, that part grants congestion control, and cc.Inc is in it; else cc is nil.
+func (r *CreateRequest) Accept(keys *kdf.Keys, answer []byte, cc *congestion.Params) error {
 	defer keys.Wipe()
 	material, _ := keys.Circuit(relaycrypt.TorOneKeyLen)
 	defer clear(material)
@@ -49,6 +54,7 @@ func (r *CreateRequest) Accept(keys *kdf.Keys, answer []byte) error {
 			return err
 		}
 	}
+	r.circ.cc = cc
 	r.circ.created(relaycrypt.NewRelay(k), cmd, body)
 	return nil
 }

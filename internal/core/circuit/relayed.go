@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
 	"github.com/tropea-net/tropea/internal/wire/cell"
@@ -21,6 +22,9 @@ type RelayCircuit struct {
 	fwd    forward
 	bwd    backward
 	closed atomic.Bool // no cell is to be sent any more; set with both halves' mutexes held, one after the other
+
+	cc  *congestion.Params  // what was agreed with the client; set before the circuit is open
+	end atomic.Pointer[End] // of its streams here; nil until there are any
 }
 
 // A side is a circuit's ID on one of its links.
@@ -121,6 +125,9 @@ func (c *RelayCircuit) close(reason cell.DestroyReason, by origin) {
 			next.destroy(reason)
 		}
 		next.remove()
+	}
+	if e := c.end.Load(); e != nil {
+		e.close()
 	}
 	c.prev.table.relay.Closed(c)
 }

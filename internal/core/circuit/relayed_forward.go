@@ -20,7 +20,12 @@ func (f *forward) receive(run []link.Cell, rx *receiver) {
 	destroyed, err := f.pass(run, rx)
 	for i := range rx.ours {
 		if err == nil && !f.circ.closed.Load() {
-			err = f.circ.ours(&rx.ours[i])
+			err = f.circ.ours(&rx.ours[i], rx)
+		}
+	}
+	if len(rx.msgs) > 0 {
+		if err2 := f.circ.end.Load().deliver(rx); err == nil {
+			err = err2
 		}
 	}
 	switch {
@@ -95,8 +100,8 @@ func (f *forward) pass(run []link.Cell, rx *receiver) (destroyed bool, err error
 	return false, nil
 }
 
-// ours acts on a cell for this relay. An error closes the circuit.
-func (c *RelayCircuit) ours(o *ourCell) error {
+// ours acts on a cell for this relay, but for messages for its streams, which it puts into rx. An error closes the circuit.
+func (c *RelayCircuit) ours(o *ourCell, rx *receiver) error {
 	m, err := relaymsg.V0.Decode(o.body)
 	if err != nil {
 		return err
@@ -110,11 +115,14 @@ func (c *RelayCircuit) ours(o *ourCell) error {
 		return c.truncate(m)
 	case relaymsg.CmdExtended2, relaymsg.CmdTruncated:
 		return violation("%v from a client", m.Cmd)
+	case relaymsg.CmdBegin, relaymsg.CmdBeginDir, relaymsg.CmdResolve, relaymsg.CmdData, relaymsg.CmdEnd, relaymsg.CmdSendme,
+		relaymsg.CmdXon, relaymsg.CmdXoff, relaymsg.CmdConnected, relaymsg.CmdResolved:
+		return c.atEnd().sort(m, o.tag, rx)
 	}
 	if !m.Cmd.Known() {
 		return nil // a later version of the protocol may have a use for it
 	}
-	return c.prev.table.relay.Receive(c, m, o.tag)
+	return c.prev.table.relay.Receive(c, m)
 }
 
 // truncate drops the rest of the circuit.

@@ -42,6 +42,9 @@ type Mux struct {
 	send Sender
 	mu   sync.Locker // the tunnel's
 
+	accepts  bool       // this is the end at which streams are opened by the other one
+	incoming []Incoming // those that nobody has taken yet
+
 	start time.Time // what the streams' flow control counts time from
 	flow  *Flow     // nil for streams with windows
 
@@ -106,7 +109,9 @@ func (m *Mux) endedHere(s *Stream, outstanding remnant) bool {
 		return false
 	}
 	m.removeLocked(s)
-	m.ended[s.id] = outstanding
+	if !m.accepts {
+		m.ended[s.id] = outstanding
+	}
 	return true
 }
 
@@ -176,6 +181,9 @@ func (m *Mux) deliverRunLocked(run []relaymsg.Msg) (flush *Stream, err error) {
 	s := m.last
 	if s == nil || s.id != run[0].Stream {
 		if s = m.streams[run[0].Stream]; s == nil {
+			if m.accepts {
+				return nil, m.acceptLocked(run)
+			}
 			return nil, m.lateLocked(run)
 		}
 		m.last = s
@@ -227,7 +235,7 @@ func (m *Mux) lateLocked(run []relaymsg.Msg) error {
 
 // dataLocked appends a run of DATA cells to the buffer.
 func (s *Stream) dataLocked(run []relaymsg.Msg) error {
-	if s.state != Open {
+	if s.state != Open && (!s.accepted || s.kind == Resolve) { // at the end that accepts, data may be there before it does
 		return violation("DATA on a stream that is not open")
 	}
 	for _, m := range run {
@@ -252,7 +260,7 @@ func (s *Stream) dataLocked(run []relaymsg.Msg) error {
 func (s *Stream) controlLocked(m relaymsg.Msg) (over bool, err error) {
 	switch m.Cmd {
 	case relaymsg.CmdConnected:
-		if s.kind != Connect || s.state != Opening {
+		if s.kind != Connect || s.state != Opening || s.accepted {
 			return false, violation("CONNECTED out of place")
 		}
 		if s.peer, err = relaymsg.ParseConnected(m.Body); err != nil {
@@ -261,7 +269,7 @@ func (s *Stream) controlLocked(m relaymsg.Msg) (over bool, err error) {
 		s.state, s.answered = Open, true
 		close(s.connected)
 	case relaymsg.CmdResolved:
-		if s.kind != Resolve {
+		if s.kind != Resolve || s.accepted {
 			return false, violation("RESOLVED out of place")
 		}
 		if s.answers, err = relaymsg.ParseResolved(m.Body); err != nil {

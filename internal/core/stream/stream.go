@@ -45,6 +45,8 @@ type Stream struct {
 	kind Kind
 	addr Addr
 
+	accepted bool // the other end has opened it
+
 	readable  chan struct{} // holds a token when buffer or state may have changed
 	writable  chan struct{} // the same for the windows
 	connected chan struct{} // closed when the state leaves opening

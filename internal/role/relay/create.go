@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/crypt/kdf"
 	"github.com/tropea-net/tropea/internal/crypt/ntor"
 	"github.com/tropea-net/tropea/internal/crypt/ntorv3"
@@ -71,7 +72,7 @@ func (r *Relay) shakeHands(req *circuit.CreateRequest) error {
 		if err != nil {
 			return err
 		}
-		answer, err := extensions(request)
+		answer, cc, err := r.extensions(request)
 		if err != nil {
 			return err
 		}
@@ -79,32 +80,45 @@ func (r *Relay) shakeHands(req *circuit.CreateRequest) error {
 		if err != nil {
 			return err
 		}
-		return req.Accept(shared, reply)
+		return req.Accept(shared, reply, cc)
 	}
 	reply, shared, err := ntor.ServerReply(rand.Reader, keys.RSA, keys.Onion, req.Data)
 	if err != nil {
 		return err
 	}
-	return req.Accept(shared, reply[:])
+	return req.Accept(shared, reply[:], nil)
 }
 
 var errSubprotocols = errors.New("client asks for a subprotocol that we do not have")
 
-// extensions answers what an ntor-v3 handshake asks for: nothing of it is there yet, which a client takes for a no. Only
-// subprotocols are a demand.
+// extensions answers what an ntor-v3 handshake asks for. Congestion control is granted if the consensus has it; subprotocols,
+// of which there are none yet, are a demand.
 //
 // https://spec.torproject.org/tor-spec/create-created-cells.html#subproto-request
-func extensions(request []byte) ([]byte, error) {
+func (r *Relay) extensions(request []byte) (answer []byte, cc *congestion.Params, err error) {
 	list, err := circext.Parse(request)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	var out circext.List
 	for _, e := range list {
-		if e.Type == circext.TypeSubprotocols {
-			return nil, errSubprotocols
+		switch e.Type {
+		case circext.TypeSubprotocols:
+			return nil, nil, errSubprotocols
+		case circext.TypeCCRequest:
+			if r.cfg.CC == nil {
+				continue
+			}
+			if cc = r.cfg.CC(); cc != nil && !cc.Enabled {
+				cc = nil
+			}
 		}
 	}
-	return circext.List(nil).AppendTo(nil)
+	if cc != nil {
+		out = append(out, circext.CCResponse{SendmeInc: uint8(cc.Inc)}.Extension())
+	}
+	answer, err = out.AppendTo(nil)
+	return answer, cc, err
 }
 
 func fast(req *circuit.CreateRequest) error {
@@ -116,5 +130,5 @@ func fast(req *circuit.CreateRequest) error {
 	if err != nil {
 		return err
 	}
-	return req.Accept(keys, answer)
+	return req.Accept(keys, answer, nil)
 }

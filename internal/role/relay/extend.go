@@ -45,14 +45,14 @@ func (r *Relay) Extend(req *circuit.ExtendRequest) {
 	}
 }
 
-// start runs f, unless the relay is closed.
+// start runs f in a goroutine that Run waits for, unless the relay is closed.
 func (r *Relay) start(f func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return false
 	}
-	safego.Go(&r.wg, r.cfg.Log, "extend", f)
+	safego.Go(&r.wg, r.cfg.Log, "relay task", f)
 	return true
 }
 

@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"runtime"
 	"sync"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
-	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
+	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/crypt/x25519"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
@@ -27,7 +29,8 @@ type Keys struct {
 // Ends serves what comes to the end of circuits here: streams, and whatever else is not about the circuit itself. See
 // [circuit.Relay].
 type Ends interface {
-	Receive(c *circuit.RelayCircuit, m relaymsg.Msg, tag relaycrypt.Tag) error
+	Stream(c *circuit.RelayCircuit, s stream.Incoming)
+	Receive(c *circuit.RelayCircuit, m relaymsg.Msg) error
 	Closed(c *circuit.RelayCircuit)
 }
 
@@ -38,8 +41,15 @@ type Config struct {
 	Links *link.Registry // where circuits are extended to
 	Ends  Ends
 
+	// Directory serves a BEGIN_DIR stream, which has been accepted, and closes it; by is the link that its circuit comes from.
+	// Nil leaves such streams to Ends.
+	Directory func(ctx context.Context, s net.Conn, by *link.Link)
+
 	// MayExtend tells whether circuits may be extended to an address. Nil refuses what is not on the public Internet.
 	MayExtend func(netip.AddrPort) bool
+
+	// CC returns what the consensus says of congestion control; nil, or a nil CC, grants none.
+	CC func() *congestion.Params
 
 	Workers    int           // of handshakes; one for each processor if zero
 	QueueDelay time.Duration // how long a handshake may wait (MaxOnionQueueDelay); 1.75 s if zero
@@ -107,9 +117,25 @@ func (r *Relay) Run(ctx context.Context) {
 	r.wg.Wait()
 }
 
+// Stream implements circuit.Relay.
+func (r *Relay) Stream(c *circuit.RelayCircuit, s stream.Incoming) {
+	if s.Cmd != relaymsg.CmdBeginDir || r.cfg.Directory == nil {
+		r.cfg.Ends.Stream(c, s)
+		return
+	}
+	if !r.start(func() {
+		defer s.Close()
+		if s.Accept(relaymsg.Connected{}) == nil {
+			r.cfg.Directory(r.ctx, s, c.Prev())
+		}
+	}) {
+		s.Refuse(relaymsg.EndHibernating)
+	}
+}
+
 // Receive implements circuit.Relay.
-func (r *Relay) Receive(c *circuit.RelayCircuit, m relaymsg.Msg, tag relaycrypt.Tag) error {
-	return r.cfg.Ends.Receive(c, m, tag)
+func (r *Relay) Receive(c *circuit.RelayCircuit, m relaymsg.Msg) error {
+	return r.cfg.Ends.Receive(c, m)
 }
 
 // Closed implements circuit.Relay.
