@@ -6,6 +6,7 @@ require (
 	filippo.io/edwards25519 v1.2.0
 	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.20.3
+	github.com/miekg/dns v1.1.73
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/ulikunitz/xz v0.5.17
 	golang.org/x/crypto v0.58.0
@@ -13,7 +14,4 @@ require (
 	golang.org/x/sys v0.49.0
 )
 
-require (
-	github.com/miekg/dns v1.1.73 // indirect
-	golang.org/x/tools v0.48.0 // indirect
-)
+require golang.org/x/tools v0.48.0 // indirect

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,21 +31,28 @@ import (
 	"github.com/tropea-net/tropea/internal/kit/testnet"
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/role/dircache"
 	"github.com/tropea-net/tropea/internal/role/relay"
+	"github.com/tropea-net/tropea/internal/wire/authcert"
+	"github.com/tropea-net/tropea/internal/wire/consensus"
+	"github.com/tropea-net/tropea/internal/wire/microdesc"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
 	"github.com/tropea-net/tropea/internal/wire/torcert"
 )
 
-// A middle is a relay of ours, put together by hand, in a network of C tor. No stream ends at it.
-type middle struct {
+// An ourRelay is a relay of ours, put together by hand, in a network of C tor: a guard, a relay in the middle, and a
+// directory cache.
+type ourRelay struct {
+	cache       *dircache.Cache
+	served      atomic.Int64 // directory requests
 	links       *link.Registry
 	addr        netip.AddrPort
 	descriptor  []byte
 	fingerprint string
 }
 
-// newMiddle starts a relay with new keys.
-func newMiddle(t *testing.T) *middle {
+// newOurRelay starts a relay with new keys.
+func newOurRelay(t *testing.T) *ourRelay {
 	t.Helper()
 	now := time.Now()
 	_, master, err := ed25519.GenerateKey(rand.Reader)
@@ -71,7 +80,7 @@ func newMiddle(t *testing.T) *middle {
 
 	l, err := netx.OS{}.Listen(t.Context(), "tcp", loopback+":0")
 	must(t, err)
-	m := &middle{addr: l.Addr().(*net.TCPAddr).AddrPort()}
+	m := &ourRelay{addr: l.Addr().(*net.TCPAddr).AddrPort()}
 
 	secret := onion.Secret()
 	ntor, err := ecdh.X25519().NewPrivateKey(secret[:])
@@ -80,7 +89,7 @@ func newMiddle(t *testing.T) *middle {
 		Nickname: "tropea1", OR: m.addr, Published: now, Platform: "Tor 0.4.9.11 on Linux",
 		Protocols: "Cons=2 Desc=2 FlowCtrl=1-2 Link=3-5 LinkAuth=3 Microdesc=2 Padding=2 Relay=2-4",
 		Bandwidth: routerdesc.Bandwidth{Rate: 1 << 30, Burst: 1 << 30, Observed: 100 << 20},
-		Contact:   "testnet@example.test",
+		Contact:   "testnet@example.test", DirCache: true,
 	}, &routerdesc.Keys{
 		Identity: keys.RSA, Signing: keys.Signing, SigningCert: keys.IDCert, Ntor: ntor, NtorLife: 28 * 24 * time.Hour, Onion: tapKey,
 	})
@@ -90,7 +99,16 @@ func newMiddle(t *testing.T) *middle {
 	creds.RSA, m.fingerprint = d.RSA, fmt.Sprintf("%X", d.RSA)
 
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	m.cache = dircache.NewCache(dircache.CacheConfig{Env: env.Env{Now: time.Now, Log: log}})
+	server := dircache.NewServer(dircache.Config{Env: env.Env{Now: time.Now, Log: log}, Note: func(e dircache.Event) {
+		if e.Outcome == dircache.Served {
+			m.served.Add(1)
+		}
+	}}, m.cache)
 	r := relay.New(relay.Config{
+		Directory: func(ctx context.Context, s net.Conn, by *link.Link) {
+			server.Serve(ctx, s, dircache.From{Addr: by.Peer().Addr.Addr(), Stream: true, Anonymous: by.Peer().Relay})
+		},
 		Log: log, Ends: relay.Middle{}, MayExtend: func(netip.AddrPort) bool { return true },
 		Keys: func() *relay.Keys { return &relay.Keys{RSA: d.RSA, Ed: d.Ed25519, Onion: []*x25519.KeyPair{onion}} },
 	})
@@ -105,6 +123,7 @@ func newMiddle(t *testing.T) *middle {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { r.Run(ctx) })
+	wg.Go(func() { m.cache.Run(ctx) })
 	wg.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -138,7 +157,7 @@ func must(t *testing.T, err error) {
 }
 
 // publish gives the descriptor to the authorities, and waits until all of them list the relay as one that clients use.
-func (m *middle) publish(ctx context.Context, t *testing.T, n *testnet.Network) {
+func (m *ourRelay) publish(ctx context.Context, t *testing.T, n *testnet.Network) {
 	t.Helper()
 	for _, node := range n.Nodes() {
 		if node.Role != testnet.Authority {
@@ -164,15 +183,91 @@ func (m *middle) publish(ctx context.Context, t *testing.T, n *testnet.Network) 
 	}
 }
 
-// listed tells whether the consensus of an authority has the relay, with the flags that C tor relays have.
-func (m *middle) listed(ctx context.Context, t *testing.T, node *testnet.Node) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+node.DirPort+"/tor/status-vote/current/consensus", nil)
-	must(t, err)
+// document gets a document of an authority; none if it has it not.
+func document(ctx context.Context, node *testnet.Node, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+node.DirPort+path, nil)
+	if err != nil {
+		return nil, err
+	}
 	req.Header.Set("Accept-Encoding", "identity") // else C tor compresses in its own way
 	resp, err := http.DefaultClient.Do(req)
-	must(t, err)
+	if err != nil {
+		return nil, err
+	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		return nil, nil
+	}
+	return io.ReadAll(resp.Body)
+}
+
+// fill keeps the cache up to date with what an authority has, until ctx ends.
+func (m *ourRelay) fill(ctx context.Context, t *testing.T, node *testnet.Node) {
+	for ctx.Err() == nil {
+		if err := m.update(ctx, node); err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (m *ourRelay) update(ctx context.Context, node *testnet.Node) error {
+	certs, err := document(ctx, node, "/tor/keys/all")
+	if err != nil {
+		return err
+	}
+	for text := range authcert.Split(certs) {
+		c, err := authcert.Parse(text)
+		if err != nil {
+			return err
+		}
+		m.cache.AddCert(c)
+	}
+	for _, path := range []string{"/tor/status-vote/current/consensus", "/tor/status-vote/current/consensus-microdesc"} {
+		text, err := document(ctx, node, path)
+		if err != nil || text == nil {
+			return err
+		}
+		c, err := consensus.Parse(text)
+		if err != nil {
+			return err
+		}
+		if c.Flavor == consensus.Microdesc {
+			if err := m.updateMicrodescs(ctx, node, c); err != nil {
+				return err
+			}
+		}
+		if err := m.cache.SetConsensus(text, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *ourRelay) updateMicrodescs(ctx context.Context, node *testnet.Node, c *consensus.Consensus) error {
+	var names []string
+	for i := range c.Relays {
+		names = append(names, base64.RawStdEncoding.EncodeToString(c.Relays[i].Digest[:]))
+	}
+	text, err := document(ctx, node, "/tor/micro/d/"+strings.Join(names, "-"))
+	if err != nil {
+		return err
+	}
+	var entries []microdesc.Entry
+	for md := range microdesc.Split(text) {
+		md.LastListed = c.ValidAfter
+		entries = append(entries, md)
+	}
+	m.cache.AddMicrodescs(entries)
+	return nil
+}
+
+// listed tells whether the consensus of an authority has the relay, with the flags that C tor relays have.
+func (m *ourRelay) listed(ctx context.Context, t *testing.T, node *testnet.Node) bool {
+	text, err := document(ctx, node, "/tor/status-vote/current/consensus")
 	must(t, err)
 	_, after, ok := strings.Cut(string(text), "\nr tropea1 ")
 	if !ok {
@@ -181,7 +276,7 @@ func (m *middle) listed(ctx context.Context, t *testing.T, node *testnet.Node) b
 	entry, _, _ := strings.Cut(after, "\nr ")
 	for line := range strings.Lines(entry) {
 		if flags, ok := strings.CutPrefix(line, "s "); ok {
-			for _, want := range []string{"Fast", "Guard", "Running", "Stable", "Valid"} {
+			for _, want := range []string{"Fast", "Guard", "Running", "Stable", "V2Dir", "Valid"} {
 				if !slices.Contains(strings.Fields(flags), want) {
 					return false
 				}
@@ -192,8 +287,9 @@ func (m *middle) listed(ctx context.Context, t *testing.T, node *testnet.Node) b
 	return false
 }
 
-// TestRelay runs a relay of ours in a network of C tor, and lets clients of both kinds go through it in the middle: C tor
-// connects to us, tests whether we can be reached, extends to us, and is extended to by us.
+// TestRelay runs a relay of ours in a network of C tor, and lets clients of both kinds go through it, in the middle and as
+// their guard, which is their directory too: C tor connects to us, tests whether we can be reached, extends to us, and is
+// extended to by us.
 func TestRelay(t *testing.T) {
 	ctor.Require(t, "tor", "tor-gencert")
 	if testing.Short() {
@@ -205,13 +301,22 @@ func TestRelay(t *testing.T) {
 	t.Cleanup(func() { must(t, n.Close()) })
 	b := &bed{net: n, web: newWeb(t)}
 
-	m := newMiddle(t)
+	m := newOurRelay(t)
 	m.publish(ctx, t, n)
-	host := b.name("relay")
-	for i, tt := range []struct{ name, bin string }{{"C tor's client", "tor"}, {"our client", ""}} {
+	filling, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { m.fill(filling, t, n.Node("authority1")) })
+	t.Cleanup(func() { stop(); wg.Wait() })
+	host, ours, theirs := b.name("relay"), "$"+m.fingerprint, "$"+n.Node("relay1").Fingerprint
+	for i, tt := range []struct{ name, bin, entry, middle string }{
+		{"C tor's client, our middle", "tor", theirs, ours},
+		{"our client, our middle", "", theirs, ours},
+		{"C tor's client, our guard", "tor", ours, theirs},
+		{"our client, our guard", "", ours, theirs},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
 			client := b.add(t, testnet.NodeConfig{Name: fmt.Sprintf("client%d", i+1), Bin: tt.bin, Torrc: []string{
-				"EntryNodes relay1", "MiddleNodes $" + m.fingerprint, "ExitNodes exit1", "StrictNodes 1", "ConfluxEnabled 0",
+				"EntryNodes " + tt.entry, "MiddleNodes " + tt.middle, "ExitNodes exit1", "StrictNodes 1", "ConfluxEnabled 0",
 			}})
 			proxy := proxyURL(client.SOCKS, "a:b")
 			for _, size := range []int64{1, 10_000, 20 << 20} {
@@ -226,6 +331,9 @@ func TestRelay(t *testing.T) {
 	}
 	// It went through us, and not past.
 	m.wantLinks(t)
+	if m.served.Load() == 0 {
+		t.Error("no directory request was served")
+	}
 	warnings, err := n.ProtocolWarnings()
 	must(t, err)
 	for _, line := range warnings {
@@ -236,7 +344,7 @@ func TestRelay(t *testing.T) {
 }
 
 // wantLinks checks that there are links with other relays, accepted ones and our own, and circuits on them.
-func (m *middle) wantLinks(t *testing.T) {
+func (m *ourRelay) wantLinks(t *testing.T) {
 	t.Helper()
 	var accepted, initiated, circuits int
 	for _, l := range m.links.Links() {
