@@ -143,7 +143,7 @@ func (c *RelayCircuit) truncate(m relaymsg.Msg) error {
 		next.destroy(t.Reason)
 		next.remove()
 	}
-	body, err := relaymsg.Truncated{Reason: t.Reason}.AppendTo(nil)
+	body, err := relaymsg.Truncated(t).AppendTo(nil)
 	if err != nil {
 		return err
 	}
