@@ -110,9 +110,10 @@ func waitfor(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// send sends a signal to the process whose ID is in a file, and with KILL waits until it is gone.
+// send sends a signal to the process whose ID is in a file, and with KILL waits until it is gone. It waits until the file
+// names a process: a program writes it after it has opened its ports.
 //
-//	send signal pidfile
+//	[!] send signal pidfile
 func send(ts *testscript.TestScript, neg bool, args []string) {
 	sig, ok := map[string]syscall.Signal{
 		"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,
@@ -121,12 +122,21 @@ func send(ts *testscript.TestScript, neg bool, args []string) {
 	if !ok || len(args) != 2 {
 		ts.Fatalf("usage: send signal pidfile")
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[1])))
-	ts.Check(err)
-	err = syscall.Kill(pid, sig)
-	if neg == (err == nil) {
-		ts.Fatalf("signal %s to %d: %v", args[0], pid, err)
+	var pid int
+	try := func() bool {
+		b, err := os.ReadFile(ts.MkAbs(args[1]))
+		if err == nil {
+			pid, err = strconv.Atoi(strings.TrimSpace(string(b)))
+		}
+		return err == nil && syscall.Kill(pid, sig) == nil
 	}
+	if neg {
+		if try() {
+			ts.Fatalf("process %d is there", pid)
+		}
+		return
+	}
+	until(ts, "a process to signal, in "+args[1], try)
 }
 
 // dial waits until a port accepts connections, or with ! until it does not.

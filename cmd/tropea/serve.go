@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,13 +21,10 @@ import (
 var errStop = errors.New("stopped")
 
 // serve runs the daemon and acts on signals, until one of them ends it.
-func serve(ctx context.Context, d *daemon.Daemon, cmd config.CommandLine, host machine, out *logfmt.Output) error {
+func serve(ctx context.Context, d *daemon.Daemon, signals <-chan os.Signal, cmd config.CommandLine, host machine, out *logfmt.Output) error {
 	log := slog.New(out.Handler())
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, handled...)
-	defer signal.Stop(signals)
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
 	ready := d.Ready()

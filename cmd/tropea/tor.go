@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
 	"runtime"
 
 	"github.com/tropea-net/tropea/internal/app/client"
@@ -67,12 +69,16 @@ func tor(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err := out.Configure(opt); err != nil {
 		return fail(log, err)
 	}
+	// Whoever sees a port open may send signals.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, handled...)
+	defer signal.Stop(signals)
 	d, err := daemon.New(ctx, cfg, out, func() error { return becomeUser(cfg.Client.Process.User) })
 	if err != nil {
 		return fail(log, err)
 	}
 	defer d.Close()
-	err = serve(ctx, d, cmd, host, out)
+	err = serve(ctx, d, signals, cmd, host, out)
 	switch {
 	case errors.Is(err, daemon.ErrClient):
 		log.Error(safelog.RevealText(err))
