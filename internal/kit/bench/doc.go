@@ -1,9 +1,9 @@
-// Package bench measures Tropea's client against another tor program on the same machine, in the same minute, at the same
+// Package bench measures Tropea against another tor program on the same machine, in the same minute, at the same
 // work. Machines differ and are never idle, so what counts is the ratio of both, taken round by round: each round gives
 // every piece of work to the one and then to the other, and the next round the other way round.
 //
 // [Main] is the sub-command "tropea bench". "client" moves bytes through a private network of C tor relays; "directory"
-// starts a client on a directory as large as the public network's.
+// starts a client on a directory as large as the public network's; "relay" loads a relay with cells by package blaster.
 //
-// CPU is what the kernel charged to the client's process, in steps of 10 ms; memory is its resident set.
+// CPU is what the kernel charged to the process, in steps of 10 ms; memory is its resident set.
 package bench

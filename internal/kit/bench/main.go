@@ -24,11 +24,13 @@ const (
 
 const synopsis = `usage: tropea bench client [flags]
        tropea bench directory [flags]
+       tropea bench relay [flags]
 
-Measures this program as a client against another tor program, in turns, and reports both and their ratio.
+Measures this program against another tor program, in turns, and reports both and their ratio.
 
   client      CPU, throughput, latency, bootstrap and memory in a private network of C tor relays
   directory   memory and time of a start with a cached directory as large as the public network's
+  relay       CPU and throughput of cells that pass through a relay, circuits built, memory
 
 Each has --help.
 `
@@ -46,6 +48,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		run = runClient
 	case "directory":
 		run = runDirectory
+	case "relay":
+		run = runRelay
+	case nodeCommand:
+		run = runNode
 	case "help", "-h", "-help", "--help":
 		io.WriteString(stdout, synopsis)
 		return exitOK

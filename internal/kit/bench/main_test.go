@@ -19,10 +19,12 @@ func TestMainErrors(t *testing.T) {
 		stdout, stderr string
 	}{
 		{"nothing", "", exitUsage, "", "usage: tropea bench"},
-		{"unknown", "relay", exitUsage, "", "usage: tropea bench"},
+		{"unknown", "guard", exitUsage, "", "usage: tropea bench"},
 		{"help", "--help", exitOK, "usage: tropea bench", ""},
 		{"help for client", "client --help", exitOK, "", "-circuits"},
 		{"help for directory", "directory --help", exitOK, "", "-relays"},
+		{"help for relay", "relay --help", exitOK, "", "-mebibytes"},
+		{"no links", "relay --links 0", exitUsage, "", "--links 0: want 1 to 64"},
 		{"unknown flag", "client --round 1", exitUsage, "", "-round"},
 		{"argument", "client now", exitUsage, "", "takes flags only"},
 		{"no rounds", "client --rounds 0", exitUsage, "", "--rounds 0: want 1 to 100"},
@@ -122,4 +124,17 @@ func TestDirectory(t *testing.T) {
 	}
 	t.Logf("\n%s", &stdout)
 	check(t, file, "start until enough is known", "memory at the start", "memory 0 s later")
+}
+
+func TestRelay(t *testing.T) {
+	ctor.Require(t, "tor")
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "results")
+	args := []string{"relay", "--rounds", "1", "--links", "2", "--circuits", "2", "--mebibytes", "16", "--ours", build(t), "--json", file}
+	var stdout, stderr bytes.Buffer
+	if code := Main(t.Context(), args, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d, output:\n%s%s", code, &stdout, &stderr)
+	}
+	t.Logf("\n%s", &stdout)
+	check(t, file, "CPU, cells passing through", "cells", "CPU of a circuit built", "memory after the load")
 }

@@ -15,4 +15,7 @@ type Usage struct {
 }
 
 // Usage measures the process, without its children.
-func (p *Process) Usage() (Usage, error) { return usage(p.PID()) }
+func (p *Process) Usage() (Usage, error) { return UsageOf(p.PID()) }
+
+// UsageOf returns what a process has used so far.
+func UsageOf(pid int) (Usage, error) { return usage(pid) }

@@ -1,0 +1,249 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/kit/blaster"
+	"github.com/tropea-net/tropea/internal/kit/ctor"
+	"github.com/tropea-net/tropea/internal/wire/keyfile"
+)
+
+// relayOptions are the flags of "tropea bench relay".
+type relayOptions struct {
+	common
+	links, circuits int
+	mebibytes       int
+	procs           int
+}
+
+const (
+	maxLinks      = 64
+	maxPerLink    = 10_000
+	maxMebibytes  = 16 << 10
+	relayTimeout  = 5 * time.Minute // for one load
+	relayStartMax = time.Minute
+)
+
+func parseRelay(args []string, stderr io.Writer) (*relayOptions, error) {
+	o := new(relayOptions)
+	flags := flag.NewFlagSet("relay", flag.ContinueOnError)
+	o.register(flags)
+	flags.IntVar(&o.links, "links", 4, "how `many` links lead into the relay, and as many out of it")
+	flags.IntVar(&o.circuits, "circuits", 16, "how `many` circuits each link has")
+	flags.IntVar(&o.mebibytes, "mebibytes", 1024, "how `much` goes through each time; it is kept in memory")
+	flags.IntVar(&o.procs, "procs", 0, "GOMAXPROCS of our relay; 0 leaves it alone")
+	err := parse(flags, args, stderr, func() error {
+		return errors.Join(within("rounds", o.rounds, 1, maxRounds), within("links", o.links, 1, maxLinks),
+			within("circuits", o.circuits, 1, maxPerLink), within("mebibytes", o.mebibytes, 1, maxMebibytes), within("procs", o.procs, 0, 1024))
+	})
+	return o, err
+}
+
+func runRelay(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	o, err := parseRelay(args, stderr)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	programs, err := o.programs()
+	if err != nil {
+		return err
+	}
+	root, err := os.MkdirTemp("", "tropea-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(root)) }()
+	var r results
+	for round := range o.rounds {
+		for _, s := range order(round) {
+			fmt.Fprintf(stderr, "round %d of %d: %v\n", round+1, o.rounds, s)
+			values, err := o.load(ctx, s, programs[s], filepath.Join(root, fmt.Sprintf("%v%d", s, round)))
+			if err != nil {
+				return fmt.Errorf("%v: %w", s, err)
+			}
+			r.add(s, values)
+		}
+	}
+	return newReport("relay", o.rounds, begun, programs, &r).write(stdout, o.json)
+}
+
+// load starts a relay and measures it.
+func (o *relayOptions) load(ctx context.Context, s side, p program, dir string) (values []value, err error) {
+	ctx, cancel := context.WithTimeout(ctx, relayTimeout)
+	defer cancel()
+	start := startPeerRelay
+	if s == ours {
+		start = o.startOwnRelay
+	}
+	relay, stop, err := start(ctx, p, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	res, err := blaster.Run(ctx, relay, blaster.Config{Links: o.links, Circuits: o.circuits, Bytes: int64(o.mebibytes) << 20})
+	if err != nil {
+		return nil, err
+	}
+	gib := float64(res.Bytes) / (1 << 30)
+	return []value{
+		{quantity{"CPU, cells passing through", "s/GiB", goal{ratioAtMost, 0.5}}, res.CPU.Seconds() / gib},
+		{quantity{"throughput, source and sink on the same cores", "Gbit/s", goal{ratioAtLeast, 3}}, float64(res.Bytes) * 8 / 1e9 / res.Took.Seconds()},
+		{quantity{"cells", "1000/s", goal{}}, float64(res.Cells) / 1000 / res.Took.Seconds()},
+		{quantity{"CPU of a circuit built", "ms", goal{}}, res.BuildCPU.Seconds() * 1000 / float64(res.Circuits)},
+		{quantity{"circuits built, source and sink on the same cores", "1/s", goal{ratioAtLeast, 1.5}}, float64(res.Circuits) / res.Build.Seconds()},
+		{quantity{"memory for links and circuits", "MiB", goal{}}, mebibytes(max(0, res.RSS[1]-res.RSS[0]))},
+		{quantity{"memory after the load", "MiB", goal{ratioAtMost, 0.6}}, mebibytes(res.RSS[2])},
+	}, nil
+}
+
+// startPeerRelay starts C tor as a relay of no network.
+func startPeerRelay(ctx context.Context, p program, dir string) (blaster.Relay, func() error, error) {
+	var torrc ctor.Torrc
+	for _, line := range [][]string{
+		{"TestingTorNetwork", "1"},
+		{"DirAuthority", "nobody", "orport=1", "no-v2", "v3ident=0000000000000000000000000000000000000001", loopback + ":1", "0000000000000000000000000000000000000001"},
+		{"ORPort", loopback + ":auto", "IPv4Only"}, {"Address", loopback}, {"AssumeReachable", "1"}, {"PublishServerDescriptor", "0"},
+		{"ExitRelay", "0"}, {"SocksPort", "0"}, {"Nickname", "bench"}, {"Log", "notice", "stdout"},
+		{"ServerDNSDetectHijacking", "0"}, {"ServerDNSTestAddresses"}, {"ShutdownWaitLength", "0"},
+	} {
+		torrc.Add(line[0], line[1:]...)
+	}
+	process, err := ctor.Start(ctor.Config{Name: "relay", Bin: p.bin, Dir: dir, Torrc: append(torrc, p.torrc...)})
+	if err != nil {
+		return blaster.Relay{}, nil, err
+	}
+	r, err := describePeer(ctx, process, ctor.DataDir(dir))
+	if err != nil {
+		return r, nil, errors.Join(err, process.Stop())
+	}
+	return r, process.Stop, nil
+}
+
+var orListener = regexp.MustCompile(`OR listener connection \(ready\) on (127\.0\.0\.1:\d+)`)
+
+// describePeer waits until C tor listens, and reads its keys.
+func describePeer(ctx context.Context, process *ctor.Process, dataDir string) (r blaster.Relay, err error) {
+	ctx, cancel := context.WithTimeout(ctx, relayStartMax)
+	defer cancel()
+	line, err := process.Wait(ctx, orListener)
+	if err != nil {
+		return r, err
+	}
+	if r.Addr, err = netip.ParseAddrPort(orListener.FindStringSubmatch(line)[1]); err != nil {
+		return r, err
+	}
+	b, err := awaitFile(ctx, filepath.Join(dataDir, "keys", "secret_onion_key_ntor"))
+	if err != nil {
+		return r, err
+	}
+	onion, err := keyfile.ParseOnion(b)
+	if err != nil {
+		return r, err
+	}
+	if b, err = awaitFile(ctx, filepath.Join(dataDir, "fingerprint")); err != nil {
+		return r, err
+	}
+	fp, err := keyfile.ParseFingerprint(b)
+	if err != nil {
+		return r, err
+	}
+	r.NTor, r.RSA = onion.Public(), fp.RSA
+	r.Usage = func() (time.Duration, int64, error) {
+		u, err := process.Usage()
+		return u.CPU, u.RSS, err
+	}
+	return r, nil
+}
+
+// awaitFile reads a file that C tor is about to write: it listens before it has all of its keys.
+func awaitFile(ctx context.Context, name string) ([]byte, error) {
+	for {
+		b, err := os.ReadFile(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return b, err
+		}
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return nil, fmt.Errorf("%s does not come: %w", filepath.Base(name), err)
+		}
+	}
+}
+
+// nodeCommand is the sub-command that runs a relay of ours for a measurement, until its input ends: no torrc starts one
+// yet.
+const nodeCommand = "relay-node"
+
+// ownRelay is what it tells of itself.
+type ownRelay struct {
+	Addr netip.AddrPort
+	RSA  [20]byte
+	NTor [32]byte
+}
+
+func runNode(ctx context.Context, _ []string, stdout, stderr io.Writer) error {
+	n, err := blaster.NewNode(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if err := json.NewEncoder(stdout).Encode(ownRelay{n.Addr, n.RSA, n.NTor}); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		io.Copy(io.Discard, os.Stdin)
+	}()
+	select {
+	case <-ctx.Done():
+	case <-ended:
+	}
+	return nil
+}
+
+// startOwnRelay starts this program as a relay.
+func (o *relayOptions) startOwnRelay(ctx context.Context, p program, _ string) (r blaster.Relay, stop func() error, err error) {
+	cmd := exec.CommandContext(ctx, p.bin, "bench", nodeCommand)
+	if o.procs > 0 {
+		cmd.Env = append(os.Environ(), fmt.Sprint("GOMAXPROCS=", o.procs))
+	}
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return r, nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return r, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return r, nil, err
+	}
+	stop = func() error {
+		stdin.Close()
+		return cmd.Wait()
+	}
+	var own ownRelay
+	if err := json.NewDecoder(bufio.NewReader(stdout)).Decode(&own); err != nil {
+		return r, nil, errors.Join(err, stop())
+	}
+	r = blaster.Relay{Addr: own.Addr, RSA: own.RSA, NTor: own.NTor, Usage: func() (time.Duration, int64, error) {
+		u, err := ctor.UsageOf(cmd.Process.Pid)
+		return u.CPU, u.RSS, err
+	}}
+	return r, stop, nil
+}
