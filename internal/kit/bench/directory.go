@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -47,34 +46,14 @@ func parseDirectory(args []string, stderr io.Writer) (*directoryOptions, error) 
 // goalMemory is in MiB: some phones give a program in the background no more than 50 in all.
 var goalMemory = goal{oursAtMost, 60}
 
-func runDirectory(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+func runDirectory(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parseDirectory(args, stderr)
 	if err != nil {
 		return err
 	}
-	begun := time.Now()
-	programs, err := o.programs()
-	if err != nil {
-		return err
-	}
-	root, err := os.MkdirTemp("", "tropea-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(root)) }()
-	var r results
-	for round := range o.rounds {
-		for _, s := range order(round) {
-			fmt.Fprintf(stderr, "round %d of %d: %v\n", round+1, o.rounds, s)
-			dir := filepath.Join(root, fmt.Sprintf("%v%d", s, round))
-			values, err := o.loadCache(ctx, programs[s], dir, enough[s])
-			if err != nil {
-				return fmt.Errorf("%v: %w", s, err)
-			}
-			r.add(s, values)
-		}
-	}
-	return newReport("directory", o.rounds, begun, programs, &r).write(stdout, o.json)
+	return o.inTurns("directory", stdout, stderr, func(s side, p program, dir string) ([]value, error) {
+		return o.loadCache(ctx, p, dir, enough[s])
+	})
 }
 
 // loadCache starts a client on a cached directory and measures what that takes.

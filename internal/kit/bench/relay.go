@@ -53,33 +53,14 @@ func parseRelay(args []string, stderr io.Writer) (*relayOptions, error) {
 	return o, err
 }
 
-func runRelay(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+func runRelay(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parseRelay(args, stderr)
 	if err != nil {
 		return err
 	}
-	begun := time.Now()
-	programs, err := o.programs()
-	if err != nil {
-		return err
-	}
-	root, err := os.MkdirTemp("", "tropea-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(root)) }()
-	var r results
-	for round := range o.rounds {
-		for _, s := range order(round) {
-			fmt.Fprintf(stderr, "round %d of %d: %v\n", round+1, o.rounds, s)
-			values, err := o.load(ctx, s, programs[s], filepath.Join(root, fmt.Sprintf("%v%d", s, round)))
-			if err != nil {
-				return fmt.Errorf("%v: %w", s, err)
-			}
-			r.add(s, values)
-		}
-	}
-	return newReport("relay", o.rounds, begun, programs, &r).write(stdout, o.json)
+	return o.inTurns("relay", stdout, stderr, func(s side, p program, dir string) ([]value, error) {
+		return o.load(ctx, s, p, dir)
+	})
 }
 
 // load starts a relay and measures it.
