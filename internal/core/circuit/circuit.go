@@ -61,11 +61,11 @@ type Options struct {
 	CC              *congestion.Params // of congestion control; nil or not enabled for fixed windows everywhere
 }
 
-func newCircuit(l *link.Link, opts Options) (c *Circuit, err error) {
+func newCircuit(l *link.Link, opts Options) (*Circuit, error) {
 	if opts.Window == 0 {
 		opts.Window = congestion.CircWindow
 	}
-	c = &Circuit{
+	c := &Circuit{
 		link:    l,
 		table:   l.Handler().(*Table), // every link of ours has one: the registry is wired so
 		opts:    opts,
@@ -81,8 +81,7 @@ func newCircuit(l *link.Link, opts Options) (c *Circuit, err error) {
 	c.recv.circ, c.recv.recv = c, &c.recv
 	c.tunnel = newTunnel(c)
 	c.resetWindows(0)
-	c.id, err = c.table.add(&c.recv.Half)
-	return c, err
+	return c, c.table.add(&c.recv.Half, &c.id)
 }
 
 // resetWindows starts the windows towards a new last hop: with congestion control of ccInc cells a SENDME, or fixed ones

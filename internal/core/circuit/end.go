@@ -65,19 +65,20 @@ func (e *End) sort(m relaymsg.Msg, tag relaycrypt.Tag, rx *receiver) error {
 			if err := e.acknowledge(tag); err != nil {
 				return err
 			}
+			rx.owe(e.circ.prev.table.link.Out())
 		}
 	}
 	rx.msgs = append(rx.msgs, m)
 	return nil
 }
 
-// acknowledge sends a SENDME of the circuit for the cell with the given tag.
+// acknowledge queues a SENDME of the circuit for the cell with the given tag.
 func (e *End) acknowledge(tag relaycrypt.Tag) error {
 	body, err := relaymsg.Sendme{Version: 1, Tag: tag.Bytes()}.AppendTo(nil)
 	if err != nil {
 		return err
 	}
-	return e.SendMsg(relaymsg.Msg{Cmd: relaymsg.CmdSendme, Body: body})
+	return e.circ.sendQuietly(relaymsg.Msg{Cmd: relaymsg.CmdSendme, Body: body})
 }
 
 // acknowledged takes a SENDME of the circuit. One of version 0 is always taken: clients that are too old for the other
@@ -124,10 +125,7 @@ func (e *End) close() {
 }
 
 // SendMsg implements stream.Sender.
-func (e *End) SendMsg(m relaymsg.Msg) error {
-	_, err := e.circ.Send(m)
-	return err
-}
+func (e *End) SendMsg(m relaymsg.Msg) error { return e.circ.Send(m) }
 
 // MaxData implements stream.Sender.
 func (e *End) MaxData() int { return relaymsg.V0.MaxBody(relaymsg.CmdData) }

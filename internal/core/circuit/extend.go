@@ -43,12 +43,12 @@ func (r *ExtendRequest) Connected(l *link.Link) error {
 	if c.closed.Load() || c.fwd.tries != r.try {
 		return errLate
 	}
-	id, err := table.add(&c.bwd.Half)
-	if err != nil {
+	next := side{table: table}
+	if err := table.add(&c.bwd.Half, &next.id); err != nil {
 		return err
 	}
-	c.fwd.next = side{table, id}
-	l.Out().AppendCell(id, cell.CmdCreate2, r.create)
+	c.fwd.next = next
+	l.Out().AppendCell(next.id, cell.CmdCreate2, r.create)
 	return nil
 }
 
@@ -121,6 +121,5 @@ func (c *RelayCircuit) extended(body *[cell.BodyLen]byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Send(relaymsg.Msg{Cmd: relaymsg.CmdExtended2, Body: out})
-	return err
+	return c.Send(relaymsg.Msg{Cmd: relaymsg.CmdExtended2, Body: out})
 }

@@ -139,27 +139,33 @@ func (s side) destroy(reason cell.DestroyReason) {
 // remove takes the circuit out of the table, after DESTROY: the ID may be taken again at once.
 func (s side) remove() { s.table.remove(s.id) }
 
-// Send encrypts and queues one message to the client, and returns its tag.
-func (c *RelayCircuit) Send(m relaymsg.Msg) (relaycrypt.Tag, error) {
+// Send encrypts and queues one message to the client.
+func (c *RelayCircuit) Send(m relaymsg.Msg) error {
+	err := c.sendQuietly(m)
+	c.prev.table.link.Out().Signal()
+	return err
+}
+
+// sendQuietly is Send for the reader, which signals the link's writer once a batch.
+func (c *RelayCircuit) sendQuietly(m relaymsg.Msg) error {
 	out := c.prev.table.link.Out()
 	c.bwd.mu.Lock()
 	defer c.bwd.mu.Unlock()
 	if c.closed.Load() || c.bwd.crypt == nil {
-		return relaycrypt.Tag{}, ErrClosed
+		return ErrClosed
 	}
 	chunk := out.NewChunk()
 	slot := chunk.Next(c.prev.id, cell.CmdRelay)
 	pad := padPool.Get().(*mathrand.ChaCha8)
 	err := c.bwd.crypt.Format().Encode(slot, m, pad)
 	padPool.Put(pad)
-	var tag relaycrypt.Tag
 	if err != nil {
 		chunk.Drop()
 	} else {
-		tag = c.bwd.crypt.Originate(slot, uint8(cell.CmdRelay))
+		c.bwd.crypt.Originate(slot, uint8(cell.CmdRelay))
 	}
-	out.Append(chunk)
-	return tag, err
+	out.AppendQuietly(chunk)
+	return err
 }
 
 // padPool has sources of the random bytes behind messages: one a circuit would be a third of an idle circuit's memory.

@@ -147,6 +147,5 @@ func (c *RelayCircuit) truncate(m relaymsg.Msg) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Send(relaymsg.Msg{Cmd: relaymsg.CmdTruncated, Body: body})
-	return err
+	return c.Send(relaymsg.Msg{Cmd: relaymsg.CmdTruncated, Body: body})
 }

@@ -55,10 +55,11 @@ func (t *Table) highBit() cell.CircID {
 	return 1 << 31
 }
 
-// add puts h into the table under a circuit ID that is free, with the high bit set if this end has initiated the link.
+// add puts h into the table under a circuit ID that is free, with the high bit set if this end has initiated the link. It
+// stores the ID in id before anybody can find h.
 //
 // https://spec.torproject.org/tor-spec/creating-circuits.html#choosing-circid
-func (t *Table) add(h *Half) (cell.CircID, error) {
+func (t *Table) add(h *Half, id *cell.CircID) error {
 	high := t.highBit()
 	mask := high - 1
 	if !t.link.Initiated() {
@@ -67,19 +68,20 @@ func (t *Table) add(h *Half) (cell.CircID, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return 0, &LinkError{t.link.Err()}
+		return &LinkError{t.link.Err()}
 	}
 	var b [4]byte
 	for range 64 {
 		rand.Read(b[:])
-		id := high | cell.CircID(binary.BigEndian.Uint32(b[:]))&mask
-		if id != 0 && t.halves[id] == nil {
-			t.halves[id] = h
+		free := high | cell.CircID(binary.BigEndian.Uint32(b[:]))&mask
+		if free != 0 && t.halves[free] == nil {
+			*id = free
+			t.halves[free] = h
 			t.link.AddCircuits(1)
-			return id, nil
+			return nil
 		}
 	}
-	return 0, errNoID
+	return errNoID
 }
 
 // enter puts h into the table under an ID that the other end has chosen, if that is free.
