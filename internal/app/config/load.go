@@ -15,7 +15,8 @@ type Config struct {
 	Values   *Values
 	Base     *Values   // what Values would be without torrc and command line
 	Torrc    string    // file that was read; empty if none
-	Client   Client    // what the daemon needs
+	Client   Client    // what the daemon needs to be a client
+	Relay    Relay     // and what to be a relay
 	Messages []Message // to log once the log is open
 }
 
