@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/app/state"
 	"github.com/tropea-net/tropea/internal/client/attach"
 	"github.com/tropea-net/tropea/internal/client/bootstrap"
 	"github.com/tropea-net/tropea/internal/client/circmgr"
@@ -26,6 +27,9 @@ import (
 
 // Version is the version of this program.
 const Version = "0.1.0"
+
+// Program is what files say has written them.
+const Program = "Tor " + CompatVersion + " (tropea-" + Version + ")"
 
 // CompatVersion is what programs that parse a version of tor are told: that of the C tor whose behaviour this one has.
 const CompatVersion = "0.4.9.11"
@@ -57,6 +61,11 @@ type Config struct {
 	AllowOddNames  bool
 	Security       link.Security // TLS if nil; simulated networks bring their own
 	ConnectTimeout time.Duration
+
+	// What a client has in common with the relay of the same node; all nil if there is none. The client closes none of them.
+	State  *state.File    // the state file of Env.State
+	Links  *link.Registry // Security and ConnectTimeout are not looked at, then
+	Events *event.Bus     // gets the events of Links
 }
 
 // Padding says whether links are padded.
@@ -72,14 +81,14 @@ const (
 // A Client is a running client. Its methods are safe for concurrent use.
 type Client struct {
 	cfg      Config
-	bus      event.Bus
+	bus      *event.Bus
 	progress *event.Sub
 	links    *link.Registry
 	circuits *circmgr.Manager
 	dirs     *dirsync.Sync
 	streams  *attach.Attacher
 	guards   *guards
-	state    *state
+	state    *state.File
 }
 
 // New puts a client together; Run makes it work. The state file is read here.
@@ -94,34 +103,41 @@ func New(cfg Config) (*Client, error) {
 			cfg.Fallbacks = fallbacks
 		}
 	}
-	c := &Client{cfg: cfg}
-	var err error
-	if c.state, err = openState(cfg.Env); err != nil {
-		return nil, err
+	c := &Client{cfg: cfg, bus: cfg.Events, state: cfg.State, links: cfg.Links}
+	if c.bus == nil {
+		c.bus = new(event.Bus)
+	}
+	if c.state == nil {
+		var err error
+		if c.state, err = state.Open(cfg.Env, Program); err != nil {
+			return nil, err
+		}
 	}
 	sel := pathsel.New(cfg.Select)
 	c.guards = newGuards(cfg, sel, c.state, newRand())
-	c.progress = bootstrap.Subscribe(&c.bus)
-	c.links = link.NewRegistry(link.Config{
-		Env:        cfg.Env,
-		Security:   cfg.Security,
-		NewHandler: func(l *link.Link) link.Handler { return circuit.NewTable(l, cfg.Env.Log) },
-		Events:     &c.bus,
-		Timeout:    cfg.ConnectTimeout,
-		Padding:    cfg.Padding.policy(nil),
-		Addrs:      cfg.relayAddrs,
-	})
+	c.progress = bootstrap.Subscribe(c.bus)
+	if c.links == nil {
+		c.links = link.NewRegistry(link.Config{
+			Env:        cfg.Env,
+			Security:   cfg.Security,
+			NewHandler: func(l *link.Link) link.Handler { return circuit.NewTable(l, cfg.Env.Log) },
+			Events:     c.bus,
+			Timeout:    cfg.ConnectTimeout,
+			Padding:    cfg.Padding.policy(nil),
+			Addrs:      cfg.relayAddrs,
+		})
+	}
 	requests := dirclient.Client{Now: cfg.Env.Now}
 	cacheEnv := cfg.Env
 	cacheEnv.State = cfg.Cache
 	c.dirs = dirsync.New(dirsync.Config{
 		Env: cacheEnv, Get: &requests,
 		Authorities: cfg.Authorities, Fallbacks: cfg.Fallbacks,
-		Caches: c.guards.caches, PathFraction: sel.PathFraction, Rand: newRand(), Events: &c.bus,
+		Caches: c.guards.caches, PathFraction: sel.PathFraction, Rand: newRand(), Events: c.bus,
 		Schedule: cfg.Schedule, MinPaths: cfg.MinPaths,
 	})
 	c.circuits = circmgr.New(circmgr.Config{
-		Env: cfg.Env, Links: c.links, Dir: c.dirs, Guards: c.guards, Select: sel, Rand: newRand(), Events: &c.bus,
+		Env: cfg.Env, Links: c.links, Dir: c.dirs, Guards: c.guards, Select: sel, Rand: newRand(), Events: c.bus,
 		MaxDirtiness: cfg.MaxDirtiness, BuildTimeout: cfg.BuildTimeout, MaxPending: cfg.MaxPending,
 		LongLived: cfg.LongLived, NoPrediction: cfg.NoPrediction, AvailableTime: cfg.AvailableTime,
 	})
@@ -162,7 +178,7 @@ func (c *Client) Streams() *attach.Attacher { return c.streams }
 
 // Events returns the bus on which the parts tell what happens: link.Event, dirsync.Event, circmgr.Event,
 // bootstrap.Status, bootstrap.Problem and bootstrap.Skew values.
-func (c *Client) Events() *event.Bus { return &c.bus }
+func (c *Client) Events() *event.Bus { return c.bus }
 
 // Nudge makes downloads that wait after a failure try again at once.
 func (c *Client) Nudge() {
@@ -184,9 +200,9 @@ func (c *Client) Run(ctx context.Context) error {
 	parts := map[string]func() error{
 		"directory": func() error { return c.dirs.Run(ctx) },
 		"circuits":  func() error { return c.circuits.Run(ctx) },
-		"bootstrap": func() error { bootstrap.Run(ctx, &c.bus, c.progress, log); return context.Cause(ctx) },
+		"bootstrap": func() error { bootstrap.Run(ctx, c.bus, c.progress, log); return context.Cause(ctx) },
 		"padding":   func() error { c.followPadding(ctx); return context.Cause(ctx) },
-		"state":     func() error { c.state.run(ctx); return context.Cause(ctx) },
+		"state":     func() error { c.state.Run(ctx); return context.Cause(ctx) },
 	}
 	for name, run := range parts {
 		safego.Go(&wg, log, name, func() {
@@ -196,9 +212,13 @@ func (c *Client) Run(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	c.links.Close()
-	c.bus.Close()
-	c.state.save()
+	if c.cfg.Links == nil {
+		c.links.Close()
+	}
+	if c.cfg.Events == nil {
+		c.bus.Close()
+	}
+	c.state.Save()
 	return context.Cause(ctx)
 }
 

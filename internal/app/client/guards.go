@@ -2,10 +2,12 @@ package client
 
 import (
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/app/state"
 	"github.com/tropea-net/tropea/internal/netstate/guard"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
@@ -15,18 +17,19 @@ import (
 // guards gives the guard set, which is pure, a mutex, a clock and a place in the state file.
 type guards struct {
 	now   func() time.Time
-	state *state
+	log   *slog.Logger
+	state *state.File
 
 	mu  sync.Mutex // guards set
 	set *guard.Set
 }
 
 // newGuards takes the guards out of the state file. Lines that are damaged are left out: a guard less is no danger.
-func newGuards(cfg Config, sel *pathsel.Selector, s *state, rng *rand.Rand) *guards {
-	g := &guards{now: cfg.Env.Now, state: s, set: guard.New(guard.Config{
+func newGuards(cfg Config, sel *pathsel.Selector, s *state.File, rng *rand.Rand) *guards {
+	g := &guards{now: cfg.Env.Now, log: cfg.Env.Log, state: s, set: guard.New(guard.Config{
 		Filter: sel.EntryOK, Version: CompatVersion, Rand: rng, NoGuards: cfg.NoGuards,
 	})}
-	s.read(func(d *statedoc.Document) {
+	s.Read(func(d *statedoc.Document) {
 		list, errs := d.Guards()
 		if len(errs) > 0 {
 			cfg.Env.Log.Warn("guards in the state file left out", "err", errors.Join(errs...))
@@ -45,9 +48,9 @@ func (g *guards) use(f func(*guard.Set, time.Time)) {
 		return
 	}
 	list := g.set.Save()
-	g.state.change(func(d *statedoc.Document) {
+	g.state.Change(func(d *statedoc.Document) {
 		if err := d.SetGuards(list); err != nil {
-			g.state.log.Warn("cannot write the guards to the state file", "err", err)
+			g.log.Warn("cannot write the guards to the state file", "err", err)
 		}
 	})
 }

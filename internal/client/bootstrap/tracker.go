@@ -54,6 +54,9 @@ func (t *Tracker) Handle(e any) (out []any) {
 	}
 	switch e := e.(type) {
 	case link.Event:
+		if e.Accepted {
+			break // somebody has connected to our relay, and says what he likes
+		}
 		t.link(e, reach, trouble)
 		if e.State == link.StateOpen && e.Skew.Abs() >= minSkew {
 			out = append(out, Skew{e.Skew})

@@ -32,7 +32,7 @@ func (r *Registry) Accept(raw net.Conn) error {
 	r.mu.Lock()
 	r.addLocked(l)
 	r.mu.Unlock()
-	r.publish(Event{State: StateOpen, Addr: l.peer.Addr, Skew: l.skew})
+	r.publish(Event{State: StateOpen, Accepted: true, Addr: l.peer.Addr, Skew: l.skew})
 	r.serve(l, Target{})
 	return nil
 }

@@ -70,11 +70,12 @@ const (
 
 // An Event tells of a link's change of state.
 type Event struct {
-	State  State
-	Target Target
-	Addr   netip.AddrPort
-	Skew   time.Duration // of an open link: how far our clock is ahead
-	Err    error         // of a failed or closed one
+	State    State
+	Accepted bool // the other end has connected to us
+	Target   Target
+	Addr     netip.AddrPort
+	Skew     time.Duration // of an open link: how far our clock is ahead
+	Err      error         // of a failed or closed one
 }
 
 var errNoAddr = errors.New("relay has no address that may be used")
@@ -223,7 +224,7 @@ func (r *Registry) serve(l *Link, t Target) {
 	r.mu.Lock()
 	delete(r.links, l)
 	r.mu.Unlock()
-	r.publish(Event{State: StateClosed, Target: t, Addr: l.peer.Addr, Err: l.err})
+	r.publish(Event{State: StateClosed, Accepted: !l.ours, Target: t, Addr: l.peer.Addr, Err: l.err})
 }
 
 // open makes one link to one address.

@@ -16,6 +16,9 @@ type Config struct {
 	NodeFamilies        []torrc.NodeSet
 	SharedSubnets       bool // relays of one subnet may be in one path (EnforceDistinctSubnets 0)
 
+	// Self is the RSA identity of our own relay, if this node is one: no path goes through it or its kin. It is zero for none.
+	Self [20]byte
+
 	// Country tells the country of an address, as sets have it: two letters in lower case, or "??". If it is nil, no
 	// relay is in a set by its country.
 	Country func(netip.Addr) string
@@ -73,6 +76,15 @@ func (s *Selector) related(v *netdir.View, a, b *netdir.Relay) bool {
 		}
 	}
 	return false
+}
+
+// self reports whether r is our own relay, or must not be in a path with it.
+func (s *Selector) self(v *netdir.View, r *netdir.Relay) bool {
+	if s.cfg.Self == ([20]byte{}) {
+		return false
+	}
+	me := v.ByRSA(s.cfg.Self)
+	return me != nil && s.related(v, me, r)
 }
 
 // PathFraction is the share of the paths that this user may use for which the microdescriptors are there.

@@ -66,6 +66,8 @@ func (s *Selector) Exit(v *netdir.View, need Need, rng *rand.Rand) (*netdir.Rela
 			return Rejected
 		case need.avoids(r):
 			return Avoided
+		case s.self(v, r):
+			return Related
 		}
 		return fits
 	})

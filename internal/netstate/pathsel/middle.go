@@ -14,7 +14,7 @@ func (s *Selector) Middle(v *netdir.View, used []*netdir.Relay, need Need, rng *
 			return NotChosen
 		case !s.Permits(r, false):
 			return Excluded
-		case s.relatedToAny(v, r, used):
+		case s.self(v, r), s.relatedToAny(v, r, used):
 			return Related
 		}
 		return fits
@@ -32,10 +32,10 @@ func (s *Selector) relatedToAny(v *netdir.View, r *netdir.Relay, list []*netdir.
 
 // EntryOK reports whether the user lets r be a guard: only such relays should be among those that are kept as guards.
 func (s *Selector) EntryOK(r *netdir.Relay) bool {
-	return s.chosen(&s.cfg.Entry, r) && s.Permits(r, false)
+	return s.chosen(&s.cfg.Entry, r) && s.Permits(r, false) && (s.cfg.Self == [20]byte{} || r.RSA != s.cfg.Self)
 }
 
 // GuardOK reports whether guard r may be the first hop of a path to exit, which is nil if there is no other hop yet.
 func (s *Selector) GuardOK(v *netdir.View, r, exit *netdir.Relay) bool {
-	return s.EntryOK(r) && (exit == nil || !s.related(v, exit, r))
+	return s.EntryOK(r) && !s.self(v, r) && (exit == nil || !s.related(v, exit, r))
 }

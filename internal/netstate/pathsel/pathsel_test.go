@@ -2,6 +2,7 @@ package pathsel
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/netip"
@@ -351,5 +352,32 @@ func BenchmarkMiddleWithSets(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Middle(v, []*netdir.Relay{exit}, Need{}, rng)
+	}
+}
+
+// A relay's own circuits go through neither itself nor its kin.
+func TestSelf(t *testing.T) {
+	n := netdirtest.Network{Relays: []netdirtest.Relay{
+		{N: 1, Flags: netdirtest.Exit, Policy: "accept 80"}, {N: 2, Flags: netdirtest.Exit, Policy: "accept 80"},
+		{N: 3, Flags: netdirtest.Exit, Policy: "accept 80"},
+	}}
+	v := n.View()
+	s := New(Config{Self: netdirtest.ID(1), NodeFamilies: []torrc.NodeSet{set(t, fmt.Sprintf("$%X,$%X", netdirtest.ID(1), netdirtest.ID(2)))}})
+	exits, err := sample(func(rng *rand.Rand) (*netdir.Relay, error) { return s.Exit(v, Need{}, rng) })
+	if err != nil || !slices.Equal(exits, []int{3}) {
+		t.Errorf("exits %v, %v", exits, err)
+	}
+	middles, err := sample(func(rng *rand.Rand) (*netdir.Relay, error) { return s.Middle(v, nil, Need{}, rng) })
+	if err != nil || !slices.Equal(middles, []int{3}) {
+		t.Errorf("middles %v, %v", middles, err)
+	}
+	for i, want := range []bool{false, false, true} {
+		r := relays(v, i+1)[0]
+		if got := s.GuardOK(v, r, nil); got != want {
+			t.Errorf("relay %d as a guard: %v", i+1, got)
+		}
+	}
+	if s.EntryOK(relays(v, 1)[0]) {
+		t.Error("own relay may be a guard")
 	}
 }
