@@ -21,6 +21,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/event"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
 )
@@ -176,6 +177,12 @@ func newRand() *rand.Rand {
 // Streams returns what opens streams.
 func (c *Client) Streams() *attach.Attacher { return c.streams }
 
+// View returns the network as it is believed to be, nil while there is not enough to build circuits from.
+func (c *Client) View() *netdir.View { return c.dirs.View() }
+
+// Changed returns a channel that is closed when View answers differently.
+func (c *Client) Changed() <-chan struct{} { return c.dirs.Changed() }
+
 // Events returns the bus on which the parts tell what happens: link.Event, dirsync.Event, circmgr.Event,
 // bootstrap.Status, bootstrap.Problem and bootstrap.Skew values.
 func (c *Client) Events() *event.Bus { return c.bus }
@@ -202,7 +209,9 @@ func (c *Client) Run(ctx context.Context) error {
 		"circuits":  func() error { return c.circuits.Run(ctx) },
 		"bootstrap": func() error { bootstrap.Run(ctx, c.bus, c.progress, log); return context.Cause(ctx) },
 		"padding":   func() error { c.followPadding(ctx); return context.Cause(ctx) },
-		"state":     func() error { c.state.Run(ctx); return context.Cause(ctx) },
+	}
+	if c.cfg.State == nil {
+		parts["state"] = func() error { c.state.Run(ctx); return context.Cause(ctx) }
 	}
 	for name, run := range parts {
 		safego.Go(&wg, log, name, func() {

@@ -13,9 +13,9 @@ import (
 )
 
 // check validates values whatever they are used for, and moves some of them into their range. What it demands is what
-// C tor demands (options_validate_cb), as far as it concerns a client.
+// C tor demands (options_validate_cb).
 func (v *Values) check() error {
-	for _, f := range []func() error{v.checkEffects, v.checkRanges, v.checkPorts, v.checkWords, v.checkTogether, v.checkTesting} {
+	for _, f := range []func() error{v.checkEffects, v.checkRanges, v.checkPorts, v.checkWords, v.checkBandwidth, v.checkTogether, v.checkTesting} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -30,8 +30,6 @@ var ranges = []struct {
 	name   string
 	lo, hi float64
 }{
-	{"BandwidthBurst", 0, math.MaxInt32 + 1},
-	{"BandwidthRate", 0, math.MaxInt32 + 1},
 	{"CircuitsAvailableTimeout", 0, 24 * 60 * 60},
 	{"ClientBootstrapConsensusMaxInProgressTries", 1, math.MaxInt32},
 	{"ConnLimit", 1, math.MaxInt32},
@@ -106,6 +104,7 @@ var words = []struct {
 	allowed []string
 }{
 	{"SafeLogging", true, []string{"0", "1", "relay", ""}},
+	{"AccountingRule", false, []string{"max", "sum", "in", "out", ""}},
 	{"ConfluxClientUX", false, []string{"throughput", "latency", "throughput_lowmem", "latency_lowmem", ""}},
 	{"TransProxyType", true, []string{"default", "tproxy", "ipfw", "pf-divert", ""}},
 	{"Schedulers", true, []string{"KIST", "KISTLite", "Vanilla"}},
@@ -158,26 +157,36 @@ func checkVirtual(s string, bits int) error {
 	return nil
 }
 
-// checkTogether finds values that contradict each other.
-func (v *Values) checkTogether() error {
-	for _, c := range []struct {
-		name string
-		bad  bool
-		text string
-	}{
-		{"AssumeReachable", v.Bool("AssumeReachable") && v.AutoBool("AssumeReachableIPv6") == torrc.No, "cannot be 1 with AssumeReachableIPv6 0"},
-		{"BandwidthBurst", v.Uint64("BandwidthRate") > v.Uint64("BandwidthBurst"), "must be at least equal to BandwidthRate"},
-		{"EntryNodes", v.NodeSet("EntryNodes").Len() > 0 && !v.Bool("UseEntryGuards"), "needs UseEntryGuards 1"},
-		{"FetchDirInfoExtraEarly", v.Bool("FetchDirInfoExtraEarly") && !v.Bool("FetchDirInfoEarly"), "needs FetchDirInfoEarly 1"},
-		{"NumEntryGuards", v.Int("NumPrimaryGuards") > 0 && v.Int("NumEntryGuards") > v.Int("NumPrimaryGuards"), "must not be greater than NumPrimaryGuards"},
-		{"ClientUseIPv4", !v.Bool("ClientUseIPv4") && !v.Bool("ClientUseIPv6"), "with ClientUseIPv6 0 too, no relay can be reached"},
-		{"DirAuthority", v.IsSet("DirAuthority") && (v.IsSet("AlternateDirAuthority") || v.IsSet("AlternateBridgeAuthority")), "cannot be set with AlternateDirAuthority or AlternateBridgeAuthority"},
-	} {
+// A contradiction is what must not be: bad tells whether it is, and text, behind the name of an option, says so.
+type contradiction struct {
+	name string
+	bad  bool
+	text string
+}
+
+func (v *Values) forbid(list []contradiction) error {
+	for _, c := range list {
 		if c.bad {
 			return v.at(c.name).Errorf("%s", c.text)
 		}
 	}
 	return nil
+}
+
+// checkTogether finds values that contradict each other.
+func (v *Values) checkTogether() error {
+	return v.forbid([]contradiction{
+		{"AssumeReachable", v.Bool("AssumeReachable") && v.AutoBool("AssumeReachableIPv6") == torrc.No, "cannot be 1 with AssumeReachableIPv6 0"},
+		{"EntryNodes", v.NodeSet("EntryNodes").Len() > 0 && !v.Bool("UseEntryGuards"), "needs UseEntryGuards 1"},
+		{"FetchDirInfoExtraEarly", v.Bool("FetchDirInfoExtraEarly") && !v.Bool("FetchDirInfoEarly"), "needs FetchDirInfoEarly 1"},
+		{"NumEntryGuards", v.Int("NumPrimaryGuards") > 0 && v.Int("NumEntryGuards") > v.Int("NumPrimaryGuards"), "must not be greater than NumPrimaryGuards"},
+		{"ClientUseIPv4", !v.Bool("ClientUseIPv4") && !v.Bool("ClientUseIPv6"), "with ClientUseIPv6 0 too, no relay can be reached"},
+		{"DirAuthority", v.IsSet("DirAuthority") && (v.IsSet("AlternateDirAuthority") || v.IsSet("AlternateBridgeAuthority")), "cannot be set with AlternateDirAuthority or AlternateBridgeAuthority"},
+		{"BridgeDistribution", v.String("BridgeDistribution") != "" && !v.Bool("BridgeRelay"), "needs BridgeRelay 1"},
+		{"SigningKeyLifetime", v.Duration("SigningKeyLifetime") < 2*v.Duration("TestingSigningKeySlop"), "must be at least twice TestingSigningKeySlop"},
+		{"TestingLinkCertLifetime", v.Duration("TestingLinkCertLifetime") < 2*v.Duration("TestingAuthKeySlop"), "must be at least twice TestingAuthKeySlop"},
+		{"TestingAuthKeyLifetime", v.Duration("TestingAuthKeyLifetime") < 2*v.Duration("TestingLinkKeySlop"), "must be at least twice TestingLinkKeySlop"},
+	})
 }
 
 // clamp moves values that are too low or too high to the nearest that makes sense.

@@ -96,9 +96,6 @@ func newClient(v *Values, host Host) (c Client, err error) {
 	if c.SocksPorts, err = newSocksPorts(v, host); err != nil {
 		return c, err
 	}
-	if len(c.SocksPorts) == 0 {
-		v.warn("SocksPort, TransPort, NATDPort, DNSPort, and ORPort are all undefined, and there aren't any onion services configured. Tor will still run, but probably won't do anything.")
-	}
 	if c.Nodes, err = newNodes(v); err != nil {
 		return c, err
 	}

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -81,9 +82,9 @@ func TestRefused(t *testing.T) {
 		"UseBridges 1", "Bridge 192.0.2.1:443", "ClientTransportPlugin obfs4 exec /bin/obfs4proxy",
 		"HTTPProxy 192.0.2.1:8080", "HTTPSProxy 192.0.2.1:8080", "HTTPSProxyAuthenticator a:b", "Socks4Proxy 192.0.2.1:1080",
 		"Socks5Proxy 192.0.2.1:1080", "Socks5ProxyUsername a", "TCPProxy haproxy 192.0.2.1:80",
-		"ReachableAddresses *:443", "ReachableORAddresses *:443", "FascistFirewall 1", "OutboundBindAddress 192.0.2.1", "OutboundBindAddressOR 192.0.2.1",
+		"ReachableAddresses *:443", "ReachableORAddresses *:443", "FascistFirewall 1",
 		"MapAddress 192.0.2.1 example.com", "SocksPolicy reject *", "__AllDirActionsPrivate 1", "__LeaveStreamsUnattached 1",
-		"ORPort 9001", "ORPort auto", "__ORPort 9001", "DirPort 80", "ExtORPort auto", "BridgeRelay 1", "ExitRelay 1", "ServerTransportPlugin obfs4 exec /x",
+		"DirPort 80", "ExtORPort auto", "BridgeRelay 1", "ServerTransportPlugin obfs4 exec /x",
 		"HiddenServiceDir /x", "HiddenServicePort 80", "HiddenServiceSingleHopMode 1", "HiddenServiceNonAnonymousMode 1",
 		"AuthoritativeDirectory 1", "V3AuthoritativeDirectory 1", "BridgeAuthoritativeDir 1",
 		"ControlPort 9051", "+__ControlPort 9151", "ControlSocket /x", "DNSPort 53", "TransPort 9040", "NATDPort 1", "HTTPTunnelPort 8118", "MetricsPort 9035",
@@ -114,8 +115,8 @@ func TestAccepted(t *testing.T) {
 }
 
 func TestIgnored(t *testing.T) {
-	c := mustLoad(t, "NumCPUs 4\nSandbox 1\nContactInfo a\nAvoidDiskWrites 0\nConfluxEnabled auto\nSafeSocks 1\nUseBridges 0\nBridge 192.0.2.1:443")
-	want := []string{"These options have no effect in this version: Bridge, ContactInfo, NumCPUs, Sandbox."}
+	c := mustLoad(t, "GuardLifetime 90 days\nSandbox 1\nBridgePassword a\nAvoidDiskWrites 0\nConfluxEnabled auto\nSafeSocks 1\nUseBridges 0\nBridge 192.0.2.1:443")
+	want := []string{"These options have no effect in this version: Bridge, BridgePassword, GuardLifetime, Sandbox."}
 	if diff := cmp.Diff(want, warnings(c)); diff != "" {
 		t.Error(diff)
 	}
@@ -444,6 +445,23 @@ func TestBrowserCommandLine(t *testing.T) {
 	}
 }
 
+func TestCanBecome(t *testing.T) {
+	was := mustLoad(t, "DataDirectory /d\nKeyDirectory /k\nORPort 9001")
+	for text, want := range map[string]string{
+		"DataDirectory /d\nKeyDirectory /k\nORPort 9002\nNickname x": "",
+		"DataDirectory /d\nORPort 9001":                              "while Tor is running, changing KeyDirectory is not allowed",
+		"DataDirectory /d\nKeyDirectory /k\nFamilyKeyDirectory /f":   "while Tor is running, changing FamilyKeyDirectory is not allowed",
+	} {
+		got := ""
+		if err := was.CanBecome(mustLoad(t, text)); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestHashControlPassword(t *testing.T) {
 	const want = "16:5F90CF2A1C126E6F60FD4F77E97120E2D971846D104CDB6625ECB9CD3E" // by C tor
 	if got := config.HashControlPassword("foo bar", [8]byte{0x5f, 0x90, 0xcf, 0x2a, 0x1c, 0x12, 0x6e, 0x6f}); got != want {
@@ -458,6 +476,12 @@ func FuzzLoad(f *testing.F) {
 	} {
 		f.Add(s)
 	}
+	for _, tt := range goodRelays {
+		f.Add(tt.torrc)
+	}
+	for _, tt := range badRelays {
+		f.Add(tt.torrc)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := load(text)
 		if err != nil {
@@ -466,6 +490,9 @@ func FuzzLoad(f *testing.F) {
 		if c.Values.Bool("UseBridges") {
 			t.Fatal("bridges are not built, and were accepted")
 		}
+		if _, ok := c.Relay.Advertised(false); ok != c.Relay.Enabled() {
+			t.Fatal("a relay with nothing to publish, or the other way round")
+		}
 		short := string(c.Dump(false))
 		again, err := load(short)
 		if err != nil {
@@ -473,6 +500,9 @@ func FuzzLoad(f *testing.F) {
 		}
 		if diff := cmp.Diff(string(c.Dump(true)), string(again.Dump(true))); diff != "" {
 			t.Error(diff)
+		}
+		if was, is := fmt.Sprintf("%+v", c.Relay), fmt.Sprintf("%+v", again.Relay); was != is && !strings.Contains(text, "__") { // a dump leaves those out
+			t.Errorf("got %s, was %s", is, was)
 		}
 	})
 }

@@ -66,13 +66,16 @@ func TestHashPasswordAsCTor(t *testing.T) {
 	}
 }
 
+// A dumpCase is a torrc, and whether C tor refuses it.
+type dumpCase struct {
+	name, torrc string
+	full        bool
+	bad         bool
+}
+
 // What C tor makes of these files, we make of them.
 func TestDumpAsCTor(t *testing.T) {
-	for _, tt := range []struct {
-		name, torrc string
-		full        bool
-		bad         bool
-	}{
+	compareDumps(t, []dumpCase{
 		{name: "nothing, in full", full: true},
 		{name: "test network", torrc: "TestingTorNetwork 1\nDirAuthority a orport=5000 v3ident=F533C81CEF0BC0267857C99B2F471ADF249FA232 127.0.0.1:7000 1A25C6358DB91342AA51720A5038B72742732498"},
 		{name: "units", torrc: "BandwidthRate 1.5 MB\nBandwidthBurst 80 mbits\nMaxCircuitDirtiness 5 minute\nLogTimeGranularity 250 msec\nPerConnBWRate 8 kbit"},
@@ -124,7 +127,11 @@ func TestDumpAsCTor(t *testing.T) {
 		{name: "network too small", torrc: "VirtualAddrNetworkIPv4 10.0.0.0/24", bad: true},
 		{name: "scheduler", torrc: "Schedulers foo", bad: true},
 		{name: "missing include", torrc: "%include /nonexistent", bad: true},
-	} {
+	})
+}
+
+func compareDumps(t *testing.T, cases []dumpCase) {
+	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

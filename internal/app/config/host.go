@@ -18,6 +18,7 @@ type Host struct {
 	Torrc    []string  // default configuration files; the first that exists counts
 	Defaults string    // default of --defaults-torrc
 	DataDir  string    // default of DataDirectory; "~/" is Home
+	Memory   uint64    // bytes that the machine has; 0 if not known
 }
 
 // fallbackDataDir is for users without a home.
@@ -25,7 +26,7 @@ const fallbackDataDir = "/var/lib/tor"
 
 // System returns the machine that the process runs on.
 func System() Host {
-	h := Host{FS: hostFS{}, Stdin: os.Stdin}
+	h := Host{FS: hostFS{}, Stdin: os.Stdin, Memory: systemMemory()}
 	h.Home, _ = os.UserHomeDir()
 	h.Dir, _ = os.Getwd()
 	if runtime.GOOS == "windows" {

@@ -28,6 +28,16 @@ func (c *Config) Dump(full bool) []byte {
 	return c.Values.Dump(c.Base)
 }
 
+// CanBecome returns an error if now changes an option that a running program cannot change.
+func (c *Config) CanBecome(now *Config) error {
+	for o := range Options() {
+		if o.Flags&Restart != 0 && c.Values.text(o) != now.Values.text(o) {
+			return fmt.Errorf("while Tor is running, changing %s is not allowed", o.Name)
+		}
+	}
+	return nil
+}
+
 // Load reads the files that the command line names and merges them with it. The second time it reads them anew, as
 // SIGHUP wants it.
 //
@@ -54,6 +64,12 @@ func Load(cmd CommandLine, host Host) (*Config, error) {
 	}
 	if err == nil {
 		c.Client, err = newClient(c.Values, host)
+	}
+	if err == nil {
+		c.Relay, err = newRelay(c.Values, host)
+	}
+	if err == nil && len(c.Client.SocksPorts) == 0 && !c.Relay.Enabled() {
+		c.Values.warn("SocksPort, TransPort, NATDPort, DNSPort, and ORPort are all undefined, and there aren't any onion services configured. Tor will still run, but probably won't do anything.")
 	}
 	c.Messages = append(files, c.Values.messages...)
 	return c, err

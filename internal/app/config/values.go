@@ -222,9 +222,11 @@ func (v *Values) defaultOf(o *Option) any {
 }
 
 // put changes a value that is out of range; the line that set it stays known.
-func (v *Values) put(name string, value any) {
-	o := option(name)
-	v.scalars[o] = scalar{value, v.scalars[o].line}
+func (v *Values) put(name string, value any) { v.scalars[option(name)] = scalar{value, v.at(name)} }
+
+// derive gives an option the value that follows from another one, whose line counts in error messages.
+func (v *Values) derive(name string, value any, from string) {
+	v.scalars[option(name)] = scalar{value, v.at(from)}
 }
 
 // IsSet tells whether a file or the command line set the option.

@@ -9,11 +9,15 @@ import (
 	"reflect"
 	"runtime"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/app/client"
 	"github.com/tropea-net/tropea/internal/app/config"
 	"github.com/tropea-net/tropea/internal/app/logfmt"
+	"github.com/tropea-net/tropea/internal/app/server"
+	"github.com/tropea-net/tropea/internal/app/state"
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/safego"
@@ -34,14 +38,21 @@ type Daemon struct {
 	ready   chan struct{} // closed when Run serves
 	done    chan struct{} // closed when Run has returned
 	ports   ports
+	doors   []*door
+	relay   atomic.Pointer[server.Server] // of the moment; nil if there is none
+
+	state *state.File // opened by Run
 }
 
-// ErrClient is wrapped by the errors of Run that a running client has failed with.
-var ErrClient = errors.New("the Tor client has failed")
+// ErrClient and ErrRelay are wrapped by the errors of Run that a running client or relay has failed with.
+var (
+	ErrClient = errors.New("the Tor client has failed")
+	ErrRelay  = errors.New("the Tor relay has failed")
+)
 
 var (
 	errEnded = errors.New("the daemon has ended")
-	errPanic = errors.New("a panic was contained in the client")
+	errPanic = errors.New("a panic was contained")
 )
 
 type reload struct {
@@ -62,9 +73,13 @@ func New(ctx context.Context, cfg *config.Config, out *logfmt.Output, dropRights
 	defer func() {
 		if err != nil {
 			d.ports.close()
+			d.closeDoors()
 		}
 	}()
 	if err := d.openPorts(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.openDoors(ctx); err != nil {
 		return nil, err
 	}
 	if err := dropRights(); err != nil {
@@ -126,6 +141,7 @@ func (d *Daemon) writePid() error {
 // Close lets go of the data directory.
 func (d *Daemon) Close() {
 	d.ports.close()
+	d.closeDoors()
 	if path := d.cfg.Client.Process.PidFile; path != "" {
 		os.Remove(path)
 	}
@@ -153,26 +169,32 @@ func (d *Daemon) Reload(ctx context.Context, cfg *config.Config) error {
 // Ready is closed when the daemon serves.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
-// Run serves until ctx ends or the client fails, and closes the ports. Its error is nil when ctx ended.
-func (d *Daemon) Run(ctx context.Context) error {
+// Run serves until ctx ends or a part fails, and closes the ports. Its error is nil when ctx ended.
+func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer close(d.done)
 	defer d.ports.close()
-	inner, err := d.startClient(ctx)
+	defer d.closeDoors()
+	if d.state, err = state.Open(d.env(), client.Program); err != nil {
+		return err
+	}
+	n, err := d.start(ctx)
 	if err != nil {
 		return err
 	}
+	defer d.keepState(ctx)()
 	close(d.ready)
 	for {
 		select {
-		case err := <-inner.ended:
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("%w: %w", ErrClient, err)
+		case err := <-n.client.ended:
+			n.client.ended <- err
+			return d.ended(ctx, n, ErrClient, err)
+		case err := <-n.relayEnded():
+			n.relay.ended <- err
+			return d.ended(ctx, n, ErrRelay, err)
 		case r := <-d.reloads:
-			inner, err = d.apply(ctx, r.cfg, inner)
+			err = d.apply(ctx, r.cfg, n)
 			if err != nil {
-				inner.stop()
+				n.stop()
 			}
 			r.done <- err
 			if err != nil {
@@ -180,6 +202,66 @@ func (d *Daemon) Run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// keepState saves the state file after changes, until the func that it returns is called.
+func (d *Daemon) keepState(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	safego.Go(&wg, d.log, "state", func() { d.state.Run(ctx) })
+	return func() {
+		cancel()
+		wg.Wait()
+		d.state.Save()
+	}
+}
+
+// ended stops what still runs after a part has ended.
+func (d *Daemon) ended(ctx context.Context, n *node, what, err error) error {
+	n.stop()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", what, err)
+}
+
+func (d *Daemon) env() env.Env {
+	out := d.cfg.Relay.Outbound
+	return env.Env{Net: netx.OS{Bind4: out.OR4, Bind6: out.OR6}, Now: time.Now, Log: d.log, State: d.data}
+}
+
+// A node is the parts at work.
+type node struct {
+	client *running
+	relay  *runningRelay // nil if there is none
+}
+
+// relayEnded gets why the relay has ended; nothing if there is none.
+func (n *node) relayEnded() chan error {
+	if n.relay == nil {
+		return nil
+	}
+	return n.relay.ended
+}
+
+// stop ends all parts: the client first, since it uses the relay's links.
+func (n *node) stop() {
+	n.client.stop()
+	n.relay.stop()
+}
+
+// start starts what the configuration has.
+func (d *Daemon) start(ctx context.Context) (n *node, err error) {
+	n = new(node)
+	if n.relay, err = d.startRelay(ctx); err != nil {
+		return nil, err
+	}
+	if n.client, err = d.startClient(ctx, n.relay); err != nil {
+		n.relay.stop()
+		return nil, err
+	}
+	d.serveDoors(ctx)
+	return n, nil
 }
 
 // running is a client at work.
@@ -198,7 +280,7 @@ func (r *running) stop() {
 }
 
 // startClient runs a client, or with DisableNetwork nothing.
-func (d *Daemon) startClient(ctx context.Context) (*running, error) {
+func (d *Daemon) startClient(ctx context.Context, relay *runningRelay) (*running, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &running{cancel: cancel, ended: make(chan error, 1)}
 	if d.cfg.Client.Process.DisableNetwork {
@@ -207,13 +289,22 @@ func (d *Daemon) startClient(ctx context.Context) (*running, error) {
 		context.AfterFunc(ctx, func() { r.ended <- context.Cause(ctx) })
 		return r, nil
 	}
-	c, err := client.New(clientConfig(d.cfg.Client, env.Env{Net: netx.OS{}, Now: time.Now, Log: d.log, State: d.data}, d.cache))
+	cfg := clientConfig(d.cfg.Client, d.env(), d.cache)
+	cfg.State = d.state
+	if relay != nil {
+		cfg.Links, cfg.Events = relay.Links(), relay.Events()
+		cfg.Select.Self, _ = relay.Identities()
+	}
+	c, err := client.New(cfg)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	r.Client = c
 	d.ports.connect(c, d.cfg.Client.Streams)
+	if relay != nil {
+		relay.SetClient(c)
+	}
 	go func() {
 		err := errPanic
 		safego.Run(d.log, "client", func() { err = c.Run(ctx) })
@@ -224,27 +315,39 @@ func (d *Daemon) startClient(ctx context.Context) (*running, error) {
 
 // apply takes over a new configuration. What concerns doors and log alone changes in place; anything else makes a new
 // client, and the streams of the old one end.
-func (d *Daemon) apply(ctx context.Context, cfg *config.Config, old *running) (*running, error) {
+func (d *Daemon) apply(ctx context.Context, cfg *config.Config, n *node) (err error) {
 	was, now := d.cfg.Client, cfg.Client
-	if was.Process.DataDirectory != now.Process.DataDirectory || was.Process.CacheDirectory != now.Process.CacheDirectory {
-		return old, errors.New("while Tor is running, changing DataDirectory or CacheDirectory is not allowed")
-	}
-	if was.Process.PidFile != now.Process.PidFile {
-		return old, errors.New("while Tor is running, changing PidFile is not allowed")
+	if err := d.cfg.CanBecome(cfg); err != nil {
+		return err
 	}
 	if err := d.out.Configure(now.Log); err != nil {
-		return old, err
+		return err
 	}
+	wasRelay := d.cfg.Relay
 	d.cfg = cfg
 	if err := d.openPorts(ctx); err != nil {
-		return old, err
+		return err
 	}
-	if sameClient(was, now) {
-		return old, nil
+	if err := d.openDoors(ctx); err != nil {
+		return err
 	}
-	d.log.Log(ctx, safelog.LevelNotice, "The configuration of the client has changed. Its circuits and streams are closed, and it starts again.")
-	old.stop()
-	return d.startClient(ctx)
+	newRelay := !reflect.DeepEqual(wasRelay, cfg.Relay) || was.Process.DisableNetwork != now.Process.DisableNetwork
+	if newRelay || !sameClient(was, now) {
+		d.log.Log(ctx, safelog.LevelNotice, "The configuration of the client has changed. Its circuits and streams are closed, and it starts again.")
+		n.client.stop()
+		if newRelay {
+			d.relay.Store(nil)
+			n.relay.stop()
+			if n.relay, err = d.startRelay(ctx); err != nil {
+				return err
+			}
+		}
+		if n.client, err = d.startClient(ctx, n.relay); err != nil {
+			return err
+		}
+	}
+	d.serveDoors(ctx)
+	return nil
 }
 
 // sameClient tells whether two configurations make the same client.

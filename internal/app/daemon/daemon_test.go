@@ -80,11 +80,14 @@ func TestReloadFails(t *testing.T) {
 			t.Cleanup(func() { l.Close() })
 			return "SocksPort " + l.Addr().String()
 		},
-		"damaged state, which a new client reads": func(dir string) string {
-			if err := os.WriteFile(filepath.Join(dir, "state"), []byte("Guard in=default\n\"unclosed\n"), 0o600); err != nil {
+		"keys of a relay that are damaged": func(dir string) string {
+			if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			return "SocksPort 0\nMaxCircuitDirtiness 5 minutes"
+			if err := os.WriteFile(filepath.Join(dir, "keys", "secret_id_key"), []byte("nonsense"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return "SocksPort 0\nORPort 127.0.0.1:auto\nAddress 127.0.0.1\nExitRelay 0"
 		},
 		"log that cannot be opened": func(dir string) string { return "SocksPort 0\nLog notice file " + filepath.Join(dir, "no", "log") },
 		"other data directory":      func(dir string) string { return "SocksPort 0\nDataDirectory " + filepath.Join(dir, "other") },
@@ -232,4 +235,20 @@ func TestLockIsHandedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.Close()
+}
+
+// A state file that cannot be read is no reason to lose what is in it.
+func TestDamagedState(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	d, err := New(t.Context(), load(t, dir, "SocksPort 0"), logfmt.New(io.Discard, io.Discard, logfmt.Silent), keepRights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := os.WriteFile(filepath.Join(dir, "state"), []byte("Guard in=default\n\"unclosed\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "state file") {
+		t.Errorf("error %v", err)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/kit/ctor"
 	"github.com/tropea-net/tropea/internal/kit/testnet"
 )
 
@@ -56,8 +57,17 @@ func parseClient(args []string, stderr io.Writer) (*clientOptions, error) {
 // A contender is a client in the network.
 type contender struct {
 	program
-	node  *testnet.Node
-	users int
+	node    *testnet.Node
+	counted *testnet.Node // whose CPU is measured; node if nil
+	users   int
+}
+
+// usage is what the measured node has used so far.
+func (c *contender) usage() (ctor.Usage, error) {
+	if c.counted != nil {
+		return c.counted.Usage()
+	}
+	return c.node.Usage()
 }
 
 // newUser returns a SOCKS user whose streams get circuits of their own.
@@ -103,16 +113,11 @@ func (o *clientOptions) run(ctx context.Context, stdout, stderr io.Writer) (err 
 
 // setUp brings up the network, the server behind its exits, and both clients, on one path.
 func (b *clientBench) setUp(ctx context.Context, programs [2]program) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout+b.o.voting)
+	if err := b.startNetwork(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	b.say("network: up in %v at most", (2 * b.o.voting).Round(time.Second))
-	if b.net, err = testnet.Start(ctx, b.o.nodes); err != nil {
-		return err
-	}
-	if b.server, err = newServer(); err != nil {
-		return err
-	}
-	b.net.DNS.Set(serverHost, netip.MustParseAddr(loopback))
 	for s, p := range programs {
 		node, err := b.net.Add(ctx, testnet.NodeConfig{
 			Name: fmt.Sprintf("client%d", s+1), Bin: p.bin, Path: testnet.Path{Entry: "relay1", Middle: "relay2", Exit: "exit1"}, Torrc: p.torrc,
@@ -125,6 +130,21 @@ func (b *clientBench) setUp(ctx context.Context, programs [2]program) (err error
 		}
 		b.sides[s] = contender{program: p, node: node}
 	}
+	return nil
+}
+
+// startNetwork brings up the network, and the server behind its exits.
+func (b *clientBench) startNetwork(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout+b.o.voting)
+	defer cancel()
+	b.say("network: up in %v at most", (2 * b.o.voting).Round(time.Second))
+	if b.net, err = testnet.Start(ctx, b.o.nodes); err != nil {
+		return err
+	}
+	if b.server, err = newServer(); err != nil {
+		return err
+	}
+	b.net.DNS.Set(serverHost, netip.MustParseAddr(loopback))
 	return nil
 }
 

@@ -14,6 +14,7 @@ const (
 	modeDownload = 'd' // the server sends for ever
 	modeUpload   = 'u' // the server takes for ever
 	modePing     = 'p' // the server answers with one byte
+	modeEcho     = 'e' // the server sends back what it gets
 )
 
 // blockLen is how much is read and written at a time: enough that the load costs little of the CPU that is measured.
@@ -90,6 +91,8 @@ func (s *server) serve(c net.Conn) {
 		}
 	case modePing:
 		c.Write(mode[:])
+	case modeEcho:
+		io.Copy(c, c)
 	}
 }
 

@@ -22,6 +22,11 @@ const (
 
 // download moves bytes to the client on streams with circuits of their own, and measures while all of them run.
 func (b *clientBench) download(ctx context.Context, c *contender, streams int) (speed, cpu float64, err error) {
+	return b.downloadBeside(ctx, c, streams, func(context.Context) error { return nil })
+}
+
+// downloadBeside is download, and calls beside while all of them run still, after the measurement.
+func (b *clientBench) downloadBeside(ctx context.Context, c *contender, streams int, beside func(context.Context) error) (speed, cpu float64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var moved atomic.Int64
@@ -46,6 +51,9 @@ func (b *clientBench) download(ctx context.Context, c *contender, streams int) (
 		})
 	}
 	speed, cpu, err = b.window(ctx, c, &moved)
+	if err == nil {
+		err = beside(ctx)
+	}
 	cancel(nil)
 	return speed, cpu, err
 }
@@ -131,7 +139,7 @@ func (b *clientBench) window(ctx context.Context, c *contender, moved *atomic.In
 	if err := pause(ctx, warmUp); err != nil {
 		return 0, 0, err
 	}
-	before, err := c.node.Usage()
+	before, err := c.usage()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -140,7 +148,7 @@ func (b *clientBench) window(ctx context.Context, c *contender, moved *atomic.In
 		return 0, 0, err
 	}
 	bytes, took := float64(moved.Load()-first), time.Since(begin)
-	after, err := c.node.Usage()
+	after, err := c.usage()
 	if err != nil {
 		return 0, 0, err
 	}

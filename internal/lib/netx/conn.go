@@ -22,6 +22,7 @@ type conn struct {
 var (
 	_ LowWater   = conn{}
 	_ QuickAcker = conn{}
+	_ ReadWaiter = conn{}
 	_ TryWriter  = conn{}
 )
 
@@ -56,6 +57,14 @@ func (c conn) TryWrite(p []byte) (int, error) {
 	}
 	n, err := c.raw.tryWrite(p)
 	return n, Scrub(err)
+}
+
+// WaitReadable implements [ReadWaiter].
+func (c conn) WaitReadable() error {
+	if c.raw == nil {
+		return nil
+	}
+	return Scrub(c.raw.waitReadable())
 }
 
 // SetQuickAck implements [QuickAcker].

@@ -56,6 +56,13 @@ type TryWriter interface {
 	TryWrite(p []byte) (int, error)
 }
 
+// ReadWaiter is an optional capability of a connection.
+type ReadWaiter interface {
+	// WaitReadable waits until Read has something to tell, or a little less: whoever has many idle connections needs no
+	// buffer for each. It obeys the deadline for reads.
+	WaitReadable() error
+}
+
 // ErrName is returned for an address whose host is a name.
 var ErrName = errors.New("address is not a literal IP address and port")
 

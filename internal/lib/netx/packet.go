@@ -17,11 +17,15 @@ type PacketNetwork interface {
 var _ PacketNetwork = OS{}
 
 // DialPacket implements [PacketNetwork].
-func (OS) DialPacket(ctx context.Context, network, addr string) (net.Conn, error) {
-	if _, err := ParsePacketAddr(network, addr); err != nil {
+func (o OS) DialPacket(ctx context.Context, network, addr string) (net.Conn, error) {
+	to, err := ParsePacketAddr(network, addr)
+	if err != nil {
 		return nil, Scrub(&net.OpError{Op: "dial", Net: network, Err: err})
 	}
 	var d net.Dialer
+	if from := o.source(to.Addr()); from.IsValid() {
+		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
 	c, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, Scrub(err)

@@ -24,6 +24,7 @@ type rawIO struct {
 	quick atomic.Bool
 	in    rawCall
 	out   rawCall
+	peek  func(fd uintptr) bool // under in.mu
 }
 
 // A rawCall is one call that is under way. Its closure is made once, since one a call would be an allocation a call.
@@ -55,6 +56,7 @@ func newRawIO(c sysConn) *rawIO {
 	r := &rawIO{conn: c, raw: raw}
 	r.in.try = r.readSome
 	r.out.try = r.writeSome
+	r.peek = r.readable
 	return r
 }
 
@@ -86,6 +88,20 @@ func (r *rawIO) read(p []byte) (int, error) {
 	defer r.in.mu.Unlock()
 	n, err := r.in.runLocked(r.raw.Read, p, false)
 	return n, r.describe("read", err)
+}
+
+// readable looks whether a read would return at once; false means to wait until it does.
+func (r *rawIO) readable(fd uintptr) bool {
+	again := r.in.once
+	r.in.once = true
+	return again || sysPeek(fd) != unix.EAGAIN
+}
+
+func (r *rawIO) waitReadable() error {
+	r.in.mu.Lock()
+	defer r.in.mu.Unlock()
+	r.in.once = false
+	return r.describe("read", r.raw.Read(r.peek))
 }
 
 // writeSome writes as much as the kernel takes; false means that the rest is to wait for more room.

@@ -10,4 +10,5 @@ func newRawIO(sysConn) *rawIO { return nil }
 func (*rawIO) read([]byte) (int, error)     { panic("netx: no raw I/O here") }
 func (*rawIO) write([]byte) (int, error)    { panic("netx: no raw I/O here") }
 func (*rawIO) tryWrite([]byte) (int, error) { panic("netx: no raw I/O here") }
+func (*rawIO) waitReadable() error          { panic("netx: no raw I/O here") }
 func (*rawIO) setQuickAck(bool)             {}

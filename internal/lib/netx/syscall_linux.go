@@ -29,6 +29,17 @@ func sysWrite(fd uintptr, p []byte) (int, syscall.Errno) {
 	}
 }
 
+// sysPeek tells how a read of one byte would end: with EAGAIN if there is nothing to be read yet.
+func sysPeek(fd uintptr) syscall.Errno {
+	var b [1]byte
+	for {
+		_, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), unsafe.Sizeof(b), unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
 // setQuickAck makes the kernel acknowledge what it has received. A failure costs some milliseconds and nothing else.
 func setQuickAck(fd uintptr) {
 	on := int32(1)

@@ -24,6 +24,13 @@ func result(n int, err error) (int, syscall.Errno) {
 	return max(n, 0), errno
 }
 
+func sysPeek(fd uintptr) syscall.Errno {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	_, errno := result(0, err)
+	return errno
+}
+
 func setQuickAck(fd uintptr) {
 	unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/congestion"
+	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/crypt/kdf"
 	"github.com/tropea-net/tropea/internal/crypt/ntor"
 	"github.com/tropea-net/tropea/internal/crypt/ntorv3"
@@ -28,10 +30,45 @@ func (r *Relay) Create(req *circuit.CreateRequest) {
 		r.answer(req)
 		return
 	}
+	if !r.waiting.enter(req.Link()) {
+		req.Refuse(cell.DestroyResourceLimit)
+		return
+	}
 	select {
 	case r.queue <- job{req, time.Now()}:
 	default:
+		r.waiting.leave(req.Link())
 		req.Refuse(cell.DestroyResourceLimit)
+	}
+}
+
+// A room counts the handshakes that wait, by the link that they came from, so that no link fills the queue alone.
+type room struct {
+	share, shareRelay int // of the queue that a link may fill: a client's, and a relay's, which speaks for many
+
+	mu    sync.Mutex // a leaf; guards count
+	count map[*link.Link]int
+}
+
+func (r *room) enter(l *link.Link) bool {
+	share := r.share
+	if l.Peer().Relay {
+		share = r.shareRelay
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count[l] >= share {
+		return false
+	}
+	r.count[l]++
+	return true
+}
+
+func (r *room) leave(l *link.Link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count[l]--; r.count[l] <= 0 {
+		delete(r.count, l)
 	}
 }
 
@@ -42,6 +79,7 @@ func (r *Relay) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case j := <-r.queue:
+			r.waiting.leave(j.req.Link())
 			if time.Since(j.since) > r.cfg.QueueDelay {
 				// The client has given up, or will have before a circuit through us is there.
 				j.req.Refuse(cell.DestroyResourceLimit)

@@ -66,12 +66,13 @@ const (
 
 // A Relay is a circuit.Relay. Run must be running.
 type Relay struct {
-	cfg   Config
-	queue chan job
-	dials chan struct{} // holds a token for each dial under way
-	ctx   context.Context
-	end   context.CancelCauseFunc
-	wg    sync.WaitGroup // of extensions
+	cfg     Config
+	queue   chan job
+	waiting room          // of those in queue
+	dials   chan struct{} // holds a token for each dial under way
+	ctx     context.Context
+	end     context.CancelCauseFunc
+	wg      sync.WaitGroup // of extensions
 
 	mu     sync.Mutex // guards closed and the adding to wg
 	closed bool
@@ -95,6 +96,7 @@ func New(cfg Config) *Relay {
 		cfg.MayExtend = public
 	}
 	r := &Relay{cfg: cfg, queue: make(chan job, queueLen*cfg.Workers), dials: make(chan struct{}, cfg.MaxDials)}
+	r.waiting = room{share: cap(r.queue) / 8, shareRelay: cap(r.queue) / 2, count: map[*link.Link]int{}}
 	r.ctx, r.end = context.WithCancelCause(context.Background())
 	return r
 }

@@ -159,6 +159,14 @@ var (
 	UseFamilyIDs        = Param{"use-family-ids", 1, 0, 1}
 )
 
+// Keys of relays.
+var (
+	OnionKeyRotation  = Param{"onion-key-rotation-days", 28, 1, 90}    // days
+	OnionKeyGrace     = Param{"onion-key-grace-period-days", 7, 1, 90} // days, at most onion-key-rotation-days
+	PublishDummyTAP   = Param{"publish-dummy-tap-key", 1, 0, 1}
+	MaxOnionQueueWait = Param{"onion_queue_wait_cutoff", 5, 0, inf} // s
+)
+
 // Onion services.
 var (
 	HSDirInterval          = Param{"hsdir_interval", 1440, 5, 14400} // minutes

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+
+	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/role/dircache"
+)
+
+// Admit opens a link over a connection that somebody has made to an ORPort, unless there are too many, and returns at once.
+// It takes conn.
+func (s *Server) Admit(conn net.Conn) {
+	if s.conns.Add(1) > s.maxConns {
+		s.conns.Add(-1)
+		conn.Close()
+		s.Exhausted(errTooMany)
+		return
+	}
+	if !s.start("link", func() {
+		defer s.conns.Add(-1)
+		if err := s.links.Accept(conn); err != nil {
+			s.log.Debug("link not accepted", "err", err)
+		}
+	}) {
+		s.conns.Add(-1)
+		conn.Close()
+	}
+}
+
+// AdmitDirectory answers a request over a connection to a DirPort, and returns at once. It takes conn.
+func (s *Server) AdmitDirectory(conn net.Conn) {
+	if s.answer == nil || !s.start("directory connection", func() { s.answer.Serve(s.ctx, conn, dircache.From{Addr: remote(conn)}) }) {
+		conn.Close()
+	}
+}
+
+func remote(conn net.Conn) netip.Addr {
+	ap, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
+}
+
+// start runs f in a goroutine that Close waits for, unless the server is closed.
+func (s *Server) start(name string, f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	safego.Go(&s.wg, s.log, name, f)
+	return true
+}
+
+// Exhausted takes note that connections cannot be taken for want of room.
+func (s *Server) Exhausted(err error) { s.log.Debug("cannot accept a connection", "err", err) }
+
+var errTooMany = errors.New("no room for another connection: raise the limit of open files (ulimit -n)")

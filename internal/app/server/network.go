@@ -1,0 +1,58 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/app/client"
+	"github.com/tropea-net/tropea/internal/core/congestion"
+	"github.com/tropea-net/tropea/internal/netstate/netdir"
+	"github.com/tropea-net/tropea/internal/wire/params"
+)
+
+// SetClient says which client fetches documents and builds circuits for the relay from now on. Nil is none.
+func (s *Server) SetClient(c *client.Client) {
+	s.client.Store(c)
+	select {
+	case s.newClient <- struct{}{}:
+	default:
+	}
+}
+
+// View returns the network as the relay knows it, nil if it does not yet.
+func (s *Server) View() *netdir.View {
+	if c := s.client.Load(); c != nil {
+		return c.View()
+	}
+	return nil
+}
+
+// follow does what the consensus says, until ctx ends.
+func (s *Server) follow(ctx context.Context) {
+	for {
+		var changed <-chan struct{}
+		if c := s.client.Load(); c != nil {
+			changed = c.Changed()
+		}
+		if v := s.View(); v != nil {
+			s.apply(v)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-s.newClient:
+		}
+	}
+}
+
+// apply takes over the parameters of a consensus.
+func (s *Server) apply(v *netdir.View) {
+	p := v.Consensus().Params
+	s.cc.Store(congestion.ReadParams(p, congestion.ExitPath))
+	days := func(x params.Param) time.Duration { return time.Duration(p.Of(x)) * 24 * time.Hour }
+	s.keys.do(func() {
+		s.keys.ring.SetOnionLifetimes(days(params.OnionKeyRotation), days(params.OnionKeyGrace))
+		s.keys.publish()
+	})
+}

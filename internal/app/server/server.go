@@ -1,0 +1,164 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/app/client"
+	"github.com/tropea-net/tropea/internal/app/state"
+	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/congestion"
+	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/lib/env"
+	"github.com/tropea-net/tropea/internal/lib/event"
+	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/role/dircache"
+	"github.com/tropea-net/tropea/internal/role/relay"
+	"github.com/tropea-net/tropea/internal/role/relaykeys"
+)
+
+// Config is what a relay needs.
+type Config struct {
+	Env   env.Env // its State is the data directory
+	State *state.File
+	Keys  relaykeys.Config // without OnionRotated, which State has
+
+	DirCache      bool // serve directory documents
+	ExtendPrivate bool // extend circuits to addresses that are not public
+	QueueDelay    time.Duration
+	MaxConns      int                                     // links that others may have with us; 10000 if zero
+	Addrs         func([]netip.AddrPort) []netip.AddrPort // see link.Config
+	OwnAddrs      func() []netip.Addr
+	Padding       link.PaddingPolicy
+}
+
+// A Server is a relay. Its methods are safe for concurrent use.
+type Server struct {
+	cfg    Config
+	log    *slog.Logger
+	bus    event.Bus
+	keys   *keys
+	links  *link.Registry
+	relay  *relay.Relay
+	cache  *dircache.Cache  // nil if it serves no documents
+	answer *dircache.Server // answers out of cache
+
+	ctx      context.Context // of what connections to us have started; ended by Close
+	end      context.CancelCauseFunc
+	conns    atomic.Int64
+	maxConns int64
+	mu       sync.Mutex // guards closed and the adding to wg
+	closed   bool
+	wg       sync.WaitGroup
+
+	client    atomic.Pointer[client.Client]
+	newClient chan struct{} // holds a token when client has changed
+
+	cc atomic.Pointer[congestion.Params]
+}
+
+// New loads the keys, or makes them, and puts the relay together. Run makes it work, and Close must be called in the end.
+func New(cfg Config) (*Server, error) {
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = 10000
+	}
+	s := &Server{cfg: cfg, log: cfg.Env.Log, maxConns: int64(cfg.MaxConns), newClient: make(chan struct{}, 1)}
+	s.ctx, s.end = context.WithCancelCause(context.Background())
+	var report relaykeys.Report
+	var err error
+	if s.keys, report, err = openKeys(cfg.Env, cfg.State, cfg.Keys); err != nil {
+		return nil, err
+	}
+	for _, err := range report.Warnings {
+		s.log.Warn("Keys of the relay", "err", err)
+	}
+	rc := relay.Config{
+		Log: s.log, Ends: relay.Middle{}, QueueDelay: cfg.QueueDelay,
+		Keys: s.keys.circuits.Load,
+		CC:   s.cc.Load,
+	}
+	if cfg.ExtendPrivate {
+		rc.MayExtend = func(a netip.AddrPort) bool { return a.Port() != 0 }
+	}
+	if cfg.DirCache {
+		s.cache = dircache.NewCache(dircache.CacheConfig{Env: cfg.Env})
+		s.answer = dircache.NewServer(dircache.Config{Env: cfg.Env}, s.cache)
+		rc.Directory = s.directory
+	}
+	s.relay = relay.New(rc)
+	s.links = link.NewRegistry(link.Config{
+		Env:         cfg.Env,
+		NewHandler:  func(l *link.Link) link.Handler { return circuit.NewRelayTable(l, s.log, s.relay) },
+		Events:      &s.bus,
+		Padding:     cfg.Padding,
+		Credentials: s.keys.creds.Load,
+		OwnAddrs:    cfg.OwnAddrs,
+		Addrs:       cfg.Addrs,
+	})
+	s.relay.SetLinks(s.links)
+	return s, nil
+}
+
+// Links returns the links of the relay, which its client uses as well.
+func (s *Server) Links() *link.Registry { return s.links }
+
+// Events returns the bus of the events of Links.
+func (s *Server) Events() *event.Bus { return &s.bus }
+
+// Identities returns the identities of the relay.
+func (s *Server) Identities() (rsa [20]byte, ed [32]byte) {
+	k := s.keys.current()
+	return k.Fingerprint(), k.Ed()
+}
+
+// OnionKey returns the public key for ntor handshakes of the moment.
+func (s *Server) OnionKey() [32]byte { return s.keys.current().OnionKeys()[0].Public() }
+
+// Close ends all links and circuits. It is for a server whose Run has returned, or was never called.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.end(relay.ErrClosed)
+	s.links.Close()
+	s.wg.Wait()
+	s.bus.Close()
+}
+
+var errPart = errors.New("a part of the relay panicked")
+
+// Run works until ctx ends or something fails that no retry can mend. Links are open still when it returns; see Close.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	parts := map[string]func() error{
+		"keys":    func() error { return s.keys.run(ctx) },
+		"circuit": func() error { s.relay.Run(ctx); return context.Cause(ctx) },
+		"network": func() error { s.follow(ctx); return context.Cause(ctx) },
+	}
+	if s.cache != nil {
+		parts["directory cache"] = func() error { s.cache.Run(ctx); return context.Cause(ctx) }
+	}
+	for name, run := range parts {
+		safego.Go(&wg, s.log, name, func() {
+			err := errPart
+			safego.Run(s.log, name, func() { err = run() })
+			cancel(err) // the first one to end tells why; all of them end then
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// directory serves a directory request that came in a circuit.
+func (s *Server) directory(ctx context.Context, conn net.Conn, by *link.Link) {
+	peer := by.Peer()
+	s.answer.Serve(ctx, conn, dircache.From{Addr: peer.Addr.Addr(), Stream: true, Anonymous: peer.Relay})
+}
