@@ -194,6 +194,11 @@ func (c *Client) Nudge() {
 	}
 }
 
+// CircuitTo builds a circuit that ends at h, for the caller alone, as a relay does to test itself.
+func (c *Client) CircuitTo(ctx context.Context, h circuit.Hop) (*circuit.Circuit, error) {
+	return c.circuits.To(ctx, h)
+}
+
 // NewIdentity keeps streams to come apart from those so far.
 func (c *Client) NewIdentity() { c.circuits.NewIdentity() }
 

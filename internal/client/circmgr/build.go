@@ -46,7 +46,7 @@ func (m *Manager) launch(v *netdir.View, need pathsel.Need) (*entry, error) {
 	safego.Go(&m.wg, m.log, "circuit build", func() {
 		var circ *circuit.Circuit
 		atGuard, err := true, errors.New("panic in circuit build")
-		safego.Run(m.log, "circuit build", func() { circ, atGuard, err = m.build(ctx, e.path, opts) })
+		safego.Run(m.log, "circuit build", func() { circ, atGuard, err = m.build(ctx, target(path[0]), hops(path), opts) })
 		if !m.do(func(now time.Time) { m.built(e, circ, atGuard, err, now) }) && circ != nil {
 			circ.Close()
 		}
@@ -74,27 +74,35 @@ func (m *Manager) choosePath(v *netdir.View, need pathsel.Need) ([]*netdir.Relay
 	return []*netdir.Relay{guard, middle, exit}, nil
 }
 
-// build makes a circuit along path. atGuard tells whether it failed before the first hop was there.
-func (m *Manager) build(ctx context.Context, path []*netdir.Relay, opts circuit.Options) (c *circuit.Circuit, atGuard bool, err error) {
+// build makes a circuit along hops. atGuard tells whether it failed before the first hop was there.
+func (m *Manager) build(ctx context.Context, first link.Target, hops []circuit.Hop, opts circuit.Options) (c *circuit.Circuit, atGuard bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, m.cfg.BuildTimeout, ErrBuildTimeout)
 	defer cancel()
-	l, err := m.cfg.Links.Get(ctx, target(path[0]))
+	l, err := m.cfg.Links.Get(ctx, first)
 	if err != nil {
 		return nil, true, err
 	}
-	c, err = circuit.Create(ctx, l, hop(path[0]), opts)
+	c, err = circuit.Create(ctx, l, hops[0], opts)
 	if err != nil {
 		return nil, true, err
 	}
-	for i, r := range path[1:] {
-		h := hop(r)
-		// As C tor, ask the last hop alone: no other one gets DATA.
-		h.CC = i+2 == len(path) && r.Protocols.Supports(protover.FlowCtrl, 2)
+	for i, h := range hops[1:] {
 		if err := c.Extend(ctx, h); err != nil {
+			c.Close()
 			return nil, false, fmt.Errorf("extending to hop %d: %w", i+2, err)
 		}
 	}
 	return c, false, nil
+}
+
+// hops are those of a path. As C tor, ask the last one alone for congestion control: no other one gets DATA.
+func hops(path []*netdir.Relay) []circuit.Hop {
+	list := make([]circuit.Hop, len(path))
+	for i, r := range path {
+		list[i] = hop(r)
+		list[i].CC = i+1 == len(path) && r.Protocols.Supports(protover.FlowCtrl, 2)
+	}
+	return list
 }
 
 // built takes in the outcome of a build.
