@@ -205,6 +205,15 @@ func (node *Node) Log() (string, error) {
 	return string(b), err
 }
 
+// Kick sends the node's process a signal.
+func (node *Node) Kick(sig os.Signal) error {
+	p, err := os.FindProcess(node.process().PID())
+	if err != nil {
+		return err
+	}
+	return p.Signal(sig)
+}
+
 // Usage measures the node's process.
 func (node *Node) Usage() (ctor.Usage, error) { return node.process().Usage() }
 
