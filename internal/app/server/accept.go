@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/role/dircache"
 )
@@ -18,15 +19,29 @@ func (s *Server) Admit(conn net.Conn) {
 		s.Exhausted(errTooMany)
 		return
 	}
+	counted, ok := s.dos.Connect(remote(conn), s.cfg.Env.Now())
+	if !ok {
+		s.conns.Add(-1)
+		conn.Close()
+		return
+	}
 	if !s.start("link", func() {
 		defer s.conns.Add(-1)
+		defer func() { counted.Close(s.cfg.Env.Now()) }()
 		if err := s.links.Accept(conn); err != nil {
 			s.log.Debug("link not accepted", "err", err)
 		}
 	}) {
+		counted.Close(s.cfg.Env.Now())
 		s.conns.Add(-1)
 		conn.Close()
 	}
+}
+
+// mayCreate tells whether a link may make one more circuit. The defence is against clients: a relay speaks for many.
+func (s *Server) mayCreate(l *link.Link) bool {
+	p := l.Peer()
+	return l.Initiated() || p.Relay || s.dos.Create(p.Addr.Addr(), s.cfg.Env.Now())
 }
 
 // AdmitDirectory answers a request over a connection to a DirPort, and returns at once. It takes conn.

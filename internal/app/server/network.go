@@ -49,6 +49,7 @@ func (s *Server) follow(ctx context.Context) {
 // apply takes over the parameters of a consensus.
 func (s *Server) apply(v *netdir.View) {
 	p := v.Consensus().Params
+	s.dos.SetParams(p)
 	s.cc.Store(congestion.ReadParams(p, congestion.ExitPath))
 	days := func(x params.Param) time.Duration { return time.Duration(p.Of(x)) * 24 * time.Hour }
 	s.keys.do(func() {

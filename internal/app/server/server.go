@@ -19,6 +19,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/event"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/role/dircache"
+	"github.com/tropea-net/tropea/internal/role/dos"
 	"github.com/tropea-net/tropea/internal/role/relay"
 	"github.com/tropea-net/tropea/internal/role/relaykeys"
 )
@@ -32,6 +33,7 @@ type Config struct {
 	DirCache      bool // serve directory documents
 	ExtendPrivate bool // extend circuits to addresses that are not public
 	QueueDelay    time.Duration
+	DoS           dos.Config
 	MaxConns      int                                     // links that others may have with us; 10000 if zero
 	Addrs         func([]netip.AddrPort) []netip.AddrPort // see link.Config
 	OwnAddrs      func() []netip.Addr
@@ -46,6 +48,7 @@ type Server struct {
 	keys   *keys
 	links  *link.Registry
 	relay  *relay.Relay
+	dos    *dos.DoS
 	cache  *dircache.Cache  // nil if it serves no documents
 	answer *dircache.Server // answers out of cache
 
@@ -78,10 +81,13 @@ func New(cfg Config) (*Server, error) {
 	for _, err := range report.Warnings {
 		s.log.Warn("Keys of the relay", "err", err)
 	}
+	s.dos = dos.New(cfg.DoS, cfg.Env.Now())
 	rc := relay.Config{
 		Log: s.log, Ends: relay.Middle{}, QueueDelay: cfg.QueueDelay,
 		Keys: s.keys.circuits.Load,
 		CC:   s.cc.Load,
+
+		MayCreate: s.mayCreate,
 	}
 	if cfg.ExtendPrivate {
 		rc.MayExtend = func(a netip.AddrPort) bool { return a.Port() != 0 }

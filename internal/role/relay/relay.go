@@ -48,6 +48,9 @@ type Config struct {
 	// MayExtend tells whether circuits may be extended to an address. Nil refuses what is not on the public Internet.
 	MayExtend func(netip.AddrPort) bool
 
+	// MayCreate tells whether a link may make one more circuit. Nil lets all.
+	MayCreate func(*link.Link) bool
+
 	// CC returns what the consensus says of congestion control; nil, or a nil CC, grants none.
 	CC func() *congestion.Params
 
