@@ -58,6 +58,10 @@ func act(ctx context.Context, s os.Signal, d *daemon.Daemon, cmd config.CommandL
 	notice := func(text string) { log.Log(ctx, safelog.LevelNotice, text) }
 	switch s {
 	case os.Interrupt:
+		if wait := d.Interrupt(); wait > 0 {
+			notice(fmt.Sprintf("Interrupt: we have stopped accepting new connections, and will shut down in %d seconds. Interrupt again to exit now.", int(wait.Seconds())))
+			return nil
+		}
 		notice("Interrupt: exiting cleanly.")
 		return errStop
 	case syscall.SIGTERM:

@@ -35,8 +35,9 @@ type Daemon struct {
 	unlock      func()
 
 	reloads chan reload
-	ready   chan struct{} // closed when Run serves
-	done    chan struct{} // closed when Run has returned
+	stops   chan chan time.Duration // of Interrupt
+	ready   chan struct{}           // closed when Run serves
+	done    chan struct{}           // closed when Run has returned
 	ports   ports
 	doors   []*door
 	relay   atomic.Pointer[server.Server] // of the moment; nil if there is none
@@ -67,7 +68,7 @@ const lockFile = "lock"
 // and locks the data directory, as C tor does it. Requests on the ports wait until Run is called, and the ports are closed
 // when ctx ends. Close must be called in the end.
 func New(ctx context.Context, cfg *config.Config, out *logfmt.Output, dropRights func() error) (_ *Daemon, err error) {
-	d := &Daemon{cfg: cfg, out: out, log: slog.New(out.Handler()), reloads: make(chan reload), ready: make(chan struct{}), done: make(chan struct{}), unlock: func() {}}
+	d := &Daemon{cfg: cfg, out: out, log: slog.New(out.Handler()), reloads: make(chan reload), stops: make(chan chan time.Duration), ready: make(chan struct{}), done: make(chan struct{}), unlock: func() {}}
 	d.ports.connector = newConnector(d.log)
 	p := cfg.Client.Process
 	defer func() {
@@ -166,6 +167,18 @@ func (d *Daemon) Reload(ctx context.Context, cfg *config.Config) error {
 	}
 }
 
+// Interrupt makes a relay take nothing new and end a while later, so that its users find other ways; it returns how long
+// that is. It is 0 if there is nothing to wait for: the node is no relay, or was interrupted before.
+func (d *Daemon) Interrupt() time.Duration {
+	wait := make(chan time.Duration, 1)
+	select {
+	case d.stops <- wait:
+		return <-wait
+	case <-d.done:
+		return 0
+	}
+}
+
 // Ready is closed when the daemon serves.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
@@ -183,8 +196,22 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	}
 	defer d.keepState(ctx)()
 	close(d.ready)
+	var exit <-chan time.Time
 	for {
 		select {
+		case <-exit:
+			d.log.Log(ctx, safelog.LevelNotice, "Clean shutdown finished. Exiting.")
+			n.stop()
+			return nil
+		case wait := <-d.stops:
+			if n.relay == nil || exit != nil || d.cfg.Relay.Limits.ShutdownWait <= 0 {
+				wait <- 0
+				continue
+			}
+			d.closeDoors()
+			n.relay.Hibernate(true)
+			exit = time.After(d.cfg.Relay.Limits.ShutdownWait)
+			wait <- d.cfg.Relay.Limits.ShutdownWait
 		case err := <-n.client.ended:
 			n.client.ended <- err
 			return d.ended(ctx, n, ErrClient, err)

@@ -252,3 +252,32 @@ func TestDamagedState(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A relay that is interrupted ends a while later, and takes nothing new until then; anything else ends at once.
+func TestInterrupt(t *testing.T) {
+	client := start(t, load(t, filepath.Join(t.TempDir(), "data"), "SocksPort 0"))
+	if wait := client.Interrupt(); wait != 0 {
+		t.Errorf("a client is to wait for %v", wait)
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	relay := start(t, load(t, dir, "SocksPort 0\nORPort 127.0.0.1:auto\nAddress 127.0.0.1\nExitRelay 0\nShutdownWaitLength 1"))
+	addr := relay.doors[0].listener.Addr().String()
+	if c, err := net.Dial("tcp", addr); err != nil {
+		t.Error(err)
+	} else {
+		c.Close()
+	}
+	if wait := relay.Interrupt(); wait != time.Second {
+		t.Errorf("a relay is to wait for %v", wait)
+	}
+	if c, err := net.Dial("tcp", addr); err == nil {
+		c.Close()
+		t.Error("the ORPort is still open")
+	}
+	if wait := relay.Interrupt(); wait != 0 {
+		t.Errorf("after the second time, to wait for %v", wait)
+	}
+	if err := <-relay.ended; err != nil {
+		t.Error(err)
+	}
+}

@@ -8,11 +8,16 @@ import (
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/role/dircache"
+	"github.com/tropea-net/tropea/internal/wire/cell"
 )
 
 // Admit opens a link over a connection that somebody has made to an ORPort, unless there are too many, and returns at once.
 // It takes conn.
 func (s *Server) Admit(conn net.Conn) {
+	if s.hibernating.Load() {
+		conn.Close()
+		return
+	}
 	if s.conns.Add(1) > s.maxConns {
 		s.conns.Add(-1)
 		conn.Close()
@@ -39,10 +44,19 @@ func (s *Server) Admit(conn net.Conn) {
 }
 
 // mayCreate tells whether a link may make one more circuit. The defence is against clients: a relay speaks for many.
-func (s *Server) mayCreate(l *link.Link) bool {
+func (s *Server) mayCreate(l *link.Link) (bool, cell.DestroyReason) {
 	p := l.Peer()
-	return l.Initiated() || p.Relay || s.dos.Create(p.Addr.Addr(), s.cfg.Env.Now())
+	switch {
+	case s.hibernating.Load():
+		return false, cell.DestroyHibernating
+	case l.Initiated(), p.Relay, s.dos.Create(p.Addr.Addr(), s.cfg.Env.Now()):
+		return true, 0
+	}
+	return false, cell.DestroyResourceLimit
 }
+
+// Hibernate says whether the relay takes new links, circuits and streams. It goes on with those that it has.
+func (s *Server) Hibernate(on bool) { s.hibernating.Store(on) }
 
 // AdmitDirectory answers a request over a connection to a DirPort, and returns at once. It takes conn.
 func (s *Server) AdmitDirectory(conn net.Conn) {

@@ -60,6 +60,8 @@ type Server struct {
 	closed   bool
 	wg       sync.WaitGroup
 
+	hibernating atomic.Bool // nothing new is taken
+
 	client    atomic.Pointer[client.Client]
 	newClient chan struct{} // holds a token when client has changed
 

@@ -26,9 +26,11 @@ type job struct {
 
 // Create implements circuit.Relay. CREATE_FAST costs two hashes, and is answered at once.
 func (r *Relay) Create(req *circuit.CreateRequest) {
-	if r.cfg.MayCreate != nil && !r.cfg.MayCreate(req.Link()) {
-		req.Refuse(cell.DestroyResourceLimit)
-		return
+	if r.cfg.MayCreate != nil {
+		if ok, reason := r.cfg.MayCreate(req.Link()); !ok {
+			req.Refuse(reason)
+			return
+		}
 	}
 	if req.Cmd == cell.CmdCreateFast {
 		r.answer(req)

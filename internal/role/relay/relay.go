@@ -16,6 +16,7 @@ import (
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/crypt/x25519"
 	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
@@ -48,8 +49,8 @@ type Config struct {
 	// MayExtend tells whether circuits may be extended to an address. Nil refuses what is not on the public Internet.
 	MayExtend func(netip.AddrPort) bool
 
-	// MayCreate tells whether a link may make one more circuit. Nil lets all.
-	MayCreate func(*link.Link) bool
+	// MayCreate tells whether a link may make one more circuit, and if not, what it is told. Nil lets all.
+	MayCreate func(*link.Link) (bool, cell.DestroyReason)
 
 	// CC returns what the consensus says of congestion control; nil, or a nil CC, grants none.
 	CC func() *congestion.Params
