@@ -88,5 +88,18 @@ func (s *Stream) Answer(r relaymsg.Resolved) error {
 	return s.mux.send.SendMsg(relaymsg.Msg{Cmd: relaymsg.CmdResolved, Stream: s.id, Body: body})
 }
 
-// Refuse ends a stream with the given reason.
-func (s *Stream) Refuse(reason relaymsg.EndReason) { s.close(ErrClosed, reason) }
+// Refuse ends a stream with the given reason. What has come already can still be read, and then comes ErrClosed.
+func (s *Stream) Refuse(reason relaymsg.EndReason) { s.End(relaymsg.End{Reason: reason}) }
+
+// End is Refuse with all that END can say.
+func (s *Stream) End(e relaymsg.End) { s.close(ErrClosed, e) }
+
+// Decided is closed when the stream stops to be opening: it has been accepted or answered, or one of the ends has ended it.
+func (s *Stream) Decided() <-chan struct{} { return s.connected }
+
+// Ended tells whether the stream is over, though what has come may not have been read yet.
+func (s *Stream) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == Closed
+}

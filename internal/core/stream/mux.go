@@ -302,7 +302,8 @@ func (s *Stream) controlLocked(m relaymsg.Msg) (over bool, err error) {
 		}
 		wake(s.writable)
 	case relaymsg.CmdXoff, relaymsg.CmdXon:
-		if s.state != Open || s.flow == nil {
+		// One that is still opening may be stopped: what was sent before CONNECTED waits at the exit.
+		if s.kind != Connect || s.flow == nil {
 			return false, violation("%v on a stream that has a window", m.Cmd)
 		}
 		return false, s.flow.take(m, s.mux.now(), s.writable)

@@ -104,7 +104,7 @@ func (s *Stream) Wait(ctx context.Context) error {
 	case <-s.connected:
 	case <-ctx.Done():
 		err := context.Cause(ctx)
-		s.close(err, relaymsg.EndTimeout)
+		s.close(err, relaymsg.End{Reason: relaymsg.EndTimeout})
 		return err
 	}
 	s.mu.Lock()
@@ -153,7 +153,7 @@ func (s *Stream) SetWriteDeadline(t time.Time) error { s.writeBy.setTime(t); ret
 
 // Close ends the stream. What was written before is still sent; what has not been read is lost.
 func (s *Stream) Close() error {
-	s.close(ErrClosed, relaymsg.EndDone)
+	s.close(ErrClosed, relaymsg.End{Reason: relaymsg.EndDone})
 	s.SetDeadline(time.Time{}) // so that no timer keeps the stream in memory
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,12 +165,12 @@ func (s *Stream) Close() error {
 // CloseWrite ends the stream in both directions, since Tor has no half-closed streams; but what has arrived already can
 // still be read, and then comes io.EOF.
 func (s *Stream) CloseWrite() error {
-	s.close(io.EOF, relaymsg.EndDone)
+	s.close(io.EOF, relaymsg.End{Reason: relaymsg.EndDone})
 	return nil
 }
 
 // close ends the stream from our side: readErr is what Read returns once the buffer is empty.
-func (s *Stream) close(readErr error, reason relaymsg.EndReason) {
+func (s *Stream) close(readErr error, end relaymsg.End) {
 	s.mu.Lock()
 	if s.state == Closed {
 		s.mu.Unlock()
@@ -185,7 +185,7 @@ func (s *Stream) close(readErr error, reason relaymsg.EndReason) {
 	if !s.mux.endedHere(s, outstanding) {
 		return
 	}
-	body, err := relaymsg.End{Reason: reason}.AppendTo(nil)
+	body, err := end.AppendTo(nil)
 	if err != nil {
 		panic("stream: " + err.Error())
 	}
