@@ -50,6 +50,7 @@ func (s *Server) follow(ctx context.Context) {
 func (s *Server) apply(v *netdir.View) {
 	p := v.Consensus().Params
 	s.dos.SetParams(p)
+	s.ends.apply(v)
 	s.cc.Store(congestion.ReadParams(p, congestion.ExitPath))
 	days := func(x params.Param) time.Duration { return time.Duration(p.Of(x)) * 24 * time.Hour }
 	s.keys.do(func() {

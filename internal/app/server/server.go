@@ -34,6 +34,7 @@ type Config struct {
 	ExtendPrivate bool // extend circuits to addresses that are not public
 	QueueDelay    time.Duration
 	DoS           dos.Config
+	Exit          Exit
 	MaxConns      int                                     // links that others may have with us; 10000 if zero
 	Addrs         func([]netip.AddrPort) []netip.AddrPort // see link.Config
 	OwnAddrs      func() []netip.Addr
@@ -49,6 +50,7 @@ type Server struct {
 	links  *link.Registry
 	relay  *relay.Relay
 	dos    *dos.DoS
+	ends   *ends
 	cache  *dircache.Cache  // nil if it serves no documents
 	answer *dircache.Server // answers out of cache
 
@@ -84,8 +86,9 @@ func New(cfg Config) (*Server, error) {
 		s.log.Warn("Keys of the relay", "err", err)
 	}
 	s.dos = dos.New(cfg.DoS, cfg.Env.Now())
+	s.ends = newEnds(cfg.Env, cfg.Exit, s.dos, s.hibernating.Load)
 	rc := relay.Config{
-		Log: s.log, Ends: relay.Middle{}, QueueDelay: cfg.QueueDelay,
+		Log: s.log, Ends: s.ends, QueueDelay: cfg.QueueDelay,
 		Keys: s.keys.circuits.Load,
 		CC:   s.cc.Load,
 
@@ -149,6 +152,7 @@ func (s *Server) Run(ctx context.Context) error {
 	parts := map[string]func() error{
 		"keys":    func() error { return s.keys.run(ctx) },
 		"circuit": func() error { s.relay.Run(ctx); return context.Cause(ctx) },
+		"exit":    func() error { return s.ends.run(ctx) },
 		"network": func() error { s.follow(ctx); return context.Cause(ctx) },
 	}
 	if s.cache != nil {

@@ -159,6 +159,14 @@ var (
 	UseFamilyIDs        = Param{"use-family-ids", 1, 0, 1}
 )
 
+// Exits.
+var (
+	RefuseUnknownExits  = Param{"refuseunknownexits", 1, 0, 1}
+	AllowNetworkReentry = Param{"allow-network-reentry", 0, 0, 1}
+	ExitDNSTimeout      = Param{"exit_dns_timeout", 1000, 1, 120000} // ms
+	ExitDNSAttempts     = Param{"exit_dns_num_attempts", 2, 0, 255}
+)
+
 // Keys of relays.
 var (
 	OnionKeyRotation  = Param{"onion-key-rotation-days", 28, 1, 90}    // days

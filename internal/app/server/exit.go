@@ -1,0 +1,151 @@
+package server
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/core/stream"
+	"github.com/tropea-net/tropea/internal/lib/env"
+	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/netstate/netdir"
+	"github.com/tropea-net/tropea/internal/role/dos"
+	"github.com/tropea-net/tropea/internal/role/exit"
+	"github.com/tropea-net/tropea/internal/role/exit/resolver"
+	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
+	"github.com/tropea-net/tropea/internal/wire/params"
+	"github.com/tropea-net/tropea/internal/wire/torrc"
+)
+
+// Exit is how streams leave the network. The zero Exit lets none.
+type Exit struct {
+	Policy        exitpolicy.Config // the relay's own addresses are added
+	Reevaluate    bool              // a new policy closes streams that it does not allow
+	RefuseUnknown torrc.AutoBool    // relays that are not in the consensus; auto is what that says
+	Net           netx.Network      // what servers and nameservers are reached by; that of Env if nil
+	DNS           resolver.Config   // without Env
+	RelayAddrs    []netip.AddrPort  // of relays that are in no consensus, such as fallback directories
+	MaxStreams    int
+}
+
+// ends serves what comes to the end of circuits. It is a relay.Ends.
+type ends struct {
+	*exit.Exit
+	resolver *resolver.Resolver
+	dos      *dos.DoS
+	env      env.Env
+	cfg      atomic.Pointer[Exit]
+
+	view   atomic.Pointer[netdir.View]
+	relays atomic.Pointer[exit.RelayAddrs] // nil lets streams lead back into the network
+
+	mu      sync.Mutex // a leaf; guards buckets
+	buckets map[*circuit.RelayCircuit]*dos.StreamBucket
+}
+
+func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool) *ends {
+	if cfg.Net != nil {
+		e.Net = cfg.Net
+	}
+	s := &ends{dos: d, env: e, buckets: map[*circuit.RelayCircuit]*dos.StreamBucket{}}
+	s.cfg.Store(&cfg)
+	cfg.DNS.Env = e
+	s.resolver = resolver.New(cfg.DNS)
+	s.relays.Store(exit.NewRelayAddrs(nil, cfg.RelayAddrs...))
+	s.Exit = exit.New(exit.Config{
+		Env: e, Resolver: s.resolver, Policy: exitpolicy.Own(cfg.Policy), MaxStreams: cfg.MaxStreams,
+		KnownRelay:  s.knownRelay,
+		IsRelayAddr: func(a netip.AddrPort) bool { return s.relays.Load().Contains(a) },
+		MayStream:   s.mayStream, Hibernating: hibernating,
+	})
+	return s
+}
+
+// exits tells whether any stream may leave here.
+func (s *ends) exits() bool {
+	p := exitpolicy.Own(s.cfg.Load().Policy)
+	return !p.RejectsAll(false, true) || !p.RejectsAll(true, true)
+}
+
+// setPolicy takes over the operator's policy, and adds the addresses of the relay.
+func (s *ends) setPolicy(cfg Exit, own []netip.Addr) exitpolicy.Policy {
+	cfg.Policy.RejectAddrs = append(cfg.Policy.RejectAddrs[:len(cfg.Policy.RejectAddrs):len(cfg.Policy.RejectAddrs)], own...)
+	s.cfg.Store(&cfg)
+	p := exitpolicy.Own(cfg.Policy)
+	s.SetPolicy(p)
+	if cfg.Reevaluate {
+		s.Reevaluate()
+	}
+	return p
+}
+
+// apply takes over a consensus.
+func (s *ends) apply(v *netdir.View) {
+	s.view.Store(v)
+	p := v.Consensus().Params
+	if p.Of(params.AllowNetworkReentry) != 0 {
+		s.relays.Store(nil)
+	} else {
+		s.relays.Store(exit.NewRelayAddrs(v, s.cfg.Load().RelayAddrs...))
+	}
+	s.resolver.SetLimits(time.Duration(p.Of(params.ExitDNSTimeout))*time.Millisecond, int(p.Of(params.ExitDNSAttempts)))
+}
+
+// knownRelay tells whether streams may come from a relay.
+func (s *ends) knownRelay(p link.Peer) bool {
+	v := s.view.Load()
+	refuse := v == nil || v.Consensus().Params.Of(params.RefuseUnknownExits) != 0
+	return !s.cfg.Load().RefuseUnknown.Or(refuse) || v != nil && v.ByRSA(p.RSA) != nil
+}
+
+// mayStream is the defence against too many streams of a circuit.
+func (s *ends) mayStream(c *circuit.RelayCircuit) exit.Verdict {
+	switch s.dos.Stream(s.bucket(c), s.env.Now()) {
+	case dos.RefuseStream:
+		return exit.RefuseStream
+	case dos.CloseCircuit:
+		return exit.CloseCircuit
+	}
+	return exit.Allow
+}
+
+// bucket returns what a circuit has left. The reader of its link alone uses it.
+func (s *ends) bucket(c *circuit.RelayCircuit) *dos.StreamBucket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.buckets[c]
+	if b == nil {
+		b = new(dos.StreamBucket)
+		s.buckets[c] = b
+	}
+	return b
+}
+
+// Stream implements relay.Ends.
+func (s *ends) Stream(c *circuit.RelayCircuit, in stream.Incoming) { s.Exit.Stream(c, in) }
+
+// Closed implements relay.Ends.
+func (s *ends) Closed(c *circuit.RelayCircuit) {
+	s.mu.Lock()
+	delete(s.buckets, c)
+	s.mu.Unlock()
+	s.Exit.Closed(c)
+}
+
+// run serves streams, and names if there is a use for them, until ctx ends.
+func (s *ends) run(ctx context.Context) error {
+	if !s.exits() {
+		return s.Run(ctx)
+	}
+	if err := s.resolver.Reload(); err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { s.resolver.Run(ctx) })
+	defer wg.Wait()
+	return s.Run(ctx)
+}
