@@ -1,18 +1,23 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/tropea-net/tropea/internal/app/client"
 	"github.com/tropea-net/tropea/internal/app/config"
 	"github.com/tropea-net/tropea/internal/app/server"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
 	"github.com/tropea-net/tropea/internal/role/dos"
 	"github.com/tropea-net/tropea/internal/role/exit/resolver"
+	"github.com/tropea-net/tropea/internal/role/publish"
 	"github.com/tropea-net/tropea/internal/role/relaykeys"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
 	"github.com/tropea-net/tropea/internal/wire/torrc"
@@ -28,11 +33,94 @@ func (d *Daemon) relayConfig() (server.Config, error) {
 	return server.Config{
 		Env: d.env(), State: d.state, Keys: keys,
 		DirCache: r.DirCache, ExtendPrivate: r.ExtendPrivate, QueueDelay: r.Limits.MaxOnionDelay,
-		Padding:  link.DefaultPadding,
-		DoS:      dosConfig(&r.DoS),
-		Exit:     d.exitConfig(),
-		OwnAddrs: func() []netip.Addr { return nil },
+		Padding:     link.DefaultPadding,
+		DoS:         dosConfig(&r.DoS),
+		Exit:        d.exitConfig(),
+		Info:        d.relayInfo(),
+		Version:     client.CompatVersion,
+		Authorities: uploads(d.cfg.Client.Dirs.Authorities),
+		Trusted:     fingerprints(d.cfg.Client.Dirs.Authorities),
 	}, nil
+}
+
+// relayInfo is what the operator says of the relay.
+func (d *Daemon) relayInfo() publish.Info {
+	r := &d.cfg.Relay
+	i := publish.Info{
+		Nickname: r.Nickname, Contact: r.Contact, Family: r.Families.Members, Addrs: d.addresses(r.Addresses),
+		Private: d.cfg.Client.Process.TestNetwork || d.cfg.Client.Dirs.AllowPrivate,
+		Rate:    r.Bandwidth.Rate, Burst: r.Bandwidth.Burst, MaxAdvertised: r.Bandwidth.MaxAdvertised,
+		Publish: r.Publish, AssumeIPv4: r.AssumeIPv4, AssumeIPv6: r.AssumeIPv6.Or(r.AssumeIPv4),
+	}
+	if r.Bandwidth.RelayRate > 0 {
+		i.Rate, i.Burst = min(i.Rate, r.Bandwidth.RelayRate), min(i.Burst, r.Bandwidth.RelayBurst)
+	}
+	for v6, port := range map[bool]*uint16{false: &i.Port, true: &i.Port6} {
+		p, ok := r.Advertised(v6)
+		if !ok {
+			continue
+		}
+		*port = d.actualPort(p)
+		if p.Explicit {
+			i.Bound = append(i.Bound, p.Listen.Addr.Addr())
+		}
+	}
+	return i
+}
+
+// actualPort is that of an ORPort, which the kernel may have chosen.
+func (d *Daemon) actualPort(p config.ORPort) uint16 {
+	for _, o := range d.doors {
+		if a, ok := o.listener.Addr().(*net.TCPAddr); ok && p.Listen.Auto && o.auto && o.addr == p.Listen.Addr {
+			return uint16(a.Port)
+		}
+	}
+	return p.Listen.Addr.Port()
+}
+
+// addressTimeout bounds the look-up of the names of Address lines.
+const addressTimeout = 10 * time.Second
+
+// addresses are those of the Address lines. Names in them are the operator's own, so that the system may look them up.
+func (d *Daemon) addresses(lines []string) (list []netip.Addr) {
+	for _, text := range lines {
+		if a, err := netip.ParseAddr(text); err == nil {
+			list = append(list, a)
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), addressTimeout)
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", text)
+		cancel()
+		if err != nil {
+			d.log.Warn(fmt.Sprintf("Could not resolve local Address '%s'. The relay's address is found out in other ways.", text), "err", err)
+		}
+		for _, a := range addrs {
+			list = append(list, a.Unmap())
+		}
+	}
+	return list
+}
+
+// uploads lists the authorities that take descriptors.
+func uploads(list []trusteddirs.Authority) (to []publish.Authority) {
+	for _, a := range list {
+		if !a.Votes() {
+			continue
+		}
+		dir := a.Upload
+		if len(dir) == 0 && a.DirPort.IsValid() && a.DirPort.Port() != 0 {
+			dir = []netip.AddrPort{a.DirPort}
+		}
+		to = append(to, publish.Authority{Name: a.Nickname, Dir: dir})
+	}
+	return to
+}
+
+func fingerprints(list []trusteddirs.Authority) (ids [][20]byte) {
+	for _, a := range list {
+		ids = append(ids, a.Fingerprint)
+	}
+	return ids
 }
 
 func (d *Daemon) relayKeys() (keys relaykeys.Config, err error) {

@@ -46,6 +46,9 @@ func (s *Server) Admit(conn net.Conn) {
 // mayCreate tells whether a link may make one more circuit. The defence is against clients: a relay speaks for many.
 func (s *Server) mayCreate(l *link.Link) (bool, cell.DestroyReason) {
 	p := l.Peer()
+	if !l.Initiated() && (s.cfg.ExtendPrivate || !isLocal(p.Addr.Addr())) {
+		s.publisher.Reached(p.Addr.Addr().Is6())
+	}
 	switch {
 	case s.hibernating.Load():
 		return false, cell.DestroyHibernating
@@ -55,8 +58,17 @@ func (s *Server) mayCreate(l *link.Link) (bool, cell.DestroyReason) {
 	return false, cell.DestroyResourceLimit
 }
 
+// isLocal tells of an address that does not show that we can be reached from the Internet.
+func isLocal(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast()
+}
+
 // Hibernate says whether the relay takes new links, circuits and streams. It goes on with those that it has.
-func (s *Server) Hibernate(on bool) { s.hibernating.Store(on) }
+func (s *Server) Hibernate(on bool) {
+	s.hibernating.Store(on)
+	s.publisher.Hibernate(on)
+}
 
 // AdmitDirectory answers a request over a connection to a DirPort, and returns at once. It takes conn.
 func (s *Server) AdmitDirectory(conn net.Conn) {

@@ -15,6 +15,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/memnet"
 	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/role/publish"
 )
 
 var serverAddr = netip.MustParseAddrPort("192.0.2.1:9001")
@@ -53,7 +54,7 @@ func newBed(t testing.TB, change func(*Config)) *bed {
 	}
 	cfg := Config{
 		Env: e, State: st, DirCache: true, ExtendPrivate: true,
-		OwnAddrs: func() []netip.Addr { return []netip.Addr{serverAddr.Addr()} },
+		Info: publish.Info{Nickname: "test", Addrs: []netip.Addr{serverAddr.Addr()}, Port: serverAddr.Port(), Private: true},
 	}
 	if change != nil {
 		change(&cfg)

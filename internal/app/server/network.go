@@ -53,6 +53,7 @@ func (s *Server) apply(v *netdir.View) {
 	s.ends.apply(v)
 	s.cc.Store(congestion.ReadParams(p, congestion.ExitPath))
 	days := func(x params.Param) time.Duration { return time.Duration(p.Of(x)) * 24 * time.Hour }
+	s.publisher.Check()
 	s.keys.do(func() {
 		s.keys.ring.SetOnionLifetimes(days(params.OnionKeyRotation), days(params.OnionKeyGrace))
 		s.keys.publish()

@@ -20,6 +20,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/role/dircache"
 	"github.com/tropea-net/tropea/internal/role/dos"
+	"github.com/tropea-net/tropea/internal/role/publish"
 	"github.com/tropea-net/tropea/internal/role/relay"
 	"github.com/tropea-net/tropea/internal/role/relaykeys"
 )
@@ -37,22 +38,27 @@ type Config struct {
 	Exit          Exit
 	MaxConns      int                                     // links that others may have with us; 10000 if zero
 	Addrs         func([]netip.AddrPort) []netip.AddrPort // see link.Config
-	OwnAddrs      func() []netip.Addr
+	Info          publish.Info                            // Platform, Protocols, DirCache and HSDir are set here
+	Version       string                                  // of the C tor whose behaviour we have
+	Authorities   []publish.Authority
+	Trusted       [][20]byte // RSA identities of the authorities, which are believed on addresses
 	Padding       link.PaddingPolicy
 }
 
 // A Server is a relay. Its methods are safe for concurrent use.
 type Server struct {
-	cfg    Config
-	log    *slog.Logger
-	bus    event.Bus
-	keys   *keys
-	links  *link.Registry
-	relay  *relay.Relay
-	dos    *dos.DoS
-	ends   *ends
-	cache  *dircache.Cache  // nil if it serves no documents
-	answer *dircache.Server // answers out of cache
+	cfg   Config
+	log   *slog.Logger
+	bus   event.Bus
+	keys  *keys
+	links *link.Registry
+	relay *relay.Relay
+	dos   *dos.DoS
+	ends  *ends
+
+	publisher *publish.Publisher
+	cache     *dircache.Cache  // nil if it serves no documents
+	answer    *dircache.Server // answers out of cache
 
 	ctx      context.Context // of what connections to us have started; ended by Close
 	end      context.CancelCauseFunc
@@ -109,10 +115,13 @@ func New(cfg Config) (*Server, error) {
 		Events:      &s.bus,
 		Padding:     cfg.Padding,
 		Credentials: s.keys.creds.Load,
-		OwnAddrs:    cfg.OwnAddrs,
+		OwnAddrs:    func() []netip.Addr { return s.publisher.Addrs() },
 		Addrs:       cfg.Addrs,
 	})
 	s.relay.SetLinks(s.links)
+	s.cfg.Info.Platform, s.cfg.Info.Protocols, s.cfg.Info.DirCache = platform(cfg.Version), protocols, cfg.DirCache
+	s.publisher = s.newPublisher()
+	s.keys.changed = func(relaykeys.Report) { s.publisher.Changed("rotated keys") }
 	return s, nil
 }
 
@@ -149,11 +158,15 @@ func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
+	links := s.bus.Subscribe(linkEvents)
+	defer links.Close()
 	parts := map[string]func() error{
-		"keys":    func() error { return s.keys.run(ctx) },
-		"circuit": func() error { s.relay.Run(ctx); return context.Cause(ctx) },
-		"exit":    func() error { return s.ends.run(ctx) },
-		"network": func() error { s.follow(ctx); return context.Cause(ctx) },
+		"keys":      func() error { return s.keys.run(ctx) },
+		"circuit":   func() error { s.relay.Run(ctx); return context.Cause(ctx) },
+		"exit":      func() error { return s.ends.run(ctx) },
+		"publisher": func() error { s.publisher.Run(ctx); return context.Cause(ctx) },
+		"links":     func() error { return s.followLinks(ctx, links) },
+		"network":   func() error { s.follow(ctx); return context.Cause(ctx) },
 	}
 	if s.cache != nil {
 		parts["directory cache"] = func() error { s.cache.Run(ctx); return context.Cause(ctx) }

@@ -14,6 +14,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/role/publish"
 )
 
 // A Node is a relay of ours on loopback, of the parts that carry cells: no directory, no descriptor, no streams. It is what
@@ -52,7 +53,7 @@ func newNode(log *slog.Logger, sink bool) (*Node, error) {
 	}
 	n := &Node{Addr: l.Addr().(*net.TCPAddr).AddrPort(), listener: l}
 	n.relay, err = server.New(server.Config{
-		Env: e, State: st, ExtendPrivate: true, OwnAddrs: func() []netip.Addr { return []netip.Addr{n.Addr.Addr()} },
+		Env: e, State: st, ExtendPrivate: true, Info: publish.Info{Nickname: "blaster", Addrs: []netip.Addr{n.Addr.Addr()}, Port: n.Addr.Port(), Private: true},
 	})
 	if err != nil {
 		l.Close()
