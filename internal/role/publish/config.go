@@ -55,7 +55,7 @@ type Config struct {
 	Overloaded func() time.Time
 	// ExtraInfo makes an extra-info document, and its digests. Nil makes none.
 	ExtraInfo func(nickname string, now time.Time) (*ExtraInfo, error)
-	// Ready tells whether the directory is there, without which no test is possible and nothing is published.
+	// Ready tells whether the directory is there, without which no test is possible.
 	Ready func() bool
 	// Listed tells when the descriptor that the consensus lists for the relay was published, the zero time if it lists none.
 	// Nil cannot tell.

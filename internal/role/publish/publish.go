@@ -208,7 +208,7 @@ func (p *Publisher) findAddrs(now time.Time) {
 
 // publishable tells whether the descriptor may be given to authorities.
 func (p *Publisher) publishable() bool {
-	return p.info.Publish && p.v4.good() && p.cfg.Ready()
+	return p.info.Publish && p.v4.good()
 }
 
 // rebuild makes a new descriptor if there is a reason, and returns how long to wait if it is too early.

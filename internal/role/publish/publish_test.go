@@ -211,14 +211,8 @@ func TestReachability(t *testing.T) {
 		if b.tests < 20 {
 			t.Errorf("%d tests", b.tests)
 		}
-		b.ready = false
 		b.mu.Unlock()
 		b.p.Reached(false)
-		b.want(0, 0) // we do not know the network yet
-		b.mu.Lock()
-		b.ready = true
-		b.mu.Unlock()
-		b.p.Check()
 		if d := b.want(1, 1); d.OR6.IsValid() {
 			t.Error("IPv6 is published untested")
 		}
@@ -226,6 +220,18 @@ func TestReachability(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if d := b.want(2, 2); d.OR6 != netip.AddrPortFrom(addr6, 9001) {
 			t.Errorf("IPv6 address %v", d.OR6)
+		}
+	})
+	run(t, func(i *Info) { i.AssumeIPv4 = false }, func(b *bed) {
+		b.mu.Lock()
+		b.ready = false
+		before := b.tests
+		b.mu.Unlock()
+		time.Sleep(time.Hour)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.tests > before {
+			t.Error("tests without a directory")
 		}
 	})
 	for name, change := range map[string]func(*Info){
