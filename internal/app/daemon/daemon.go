@@ -23,6 +23,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
 
 // A Daemon is a node made from a torrc.
@@ -358,7 +359,14 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config, n *node) (err er
 	if err := d.openDoors(ctx); err != nil {
 		return err
 	}
-	newRelay := !reflect.DeepEqual(wasRelay, cfg.Relay) || was.Process.DisableNetwork != now.Process.DisableNetwork
+	newRelay := !sameRelay(wasRelay, cfg.Relay) || was.Process.DisableNetwork != now.Process.DisableNetwork
+	if !newRelay && n.relay != nil {
+		relay, err := d.relayConfig()
+		if err != nil {
+			return err
+		}
+		n.relay.Reconfigure(relay)
+	}
 	if newRelay || !sameClient(was, now) {
 		d.log.Log(ctx, safelog.LevelNotice, "The configuration of the client has changed. Its circuits and streams are closed, and it starts again.")
 		n.client.stop()
@@ -375,6 +383,21 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config, n *node) (err er
 	}
 	d.serveDoors(ctx)
 	return nil
+}
+
+// sameRelay tells whether one relay can take over the other's configuration as it runs. What is left out here can change.
+func sameRelay(a, b config.Relay) bool {
+	for _, r := range []*config.Relay{&a, &b} {
+		if !r.Enabled() {
+			continue
+		}
+		r.ORPorts, r.DirPorts = make([]config.ORPort, 1), nil
+		r.Contact, r.Addresses, r.Families = "", nil, config.RelayFamilies{Directory: r.Families.Directory}
+		r.Publish, r.AssumeIPv4, r.AssumeIPv6 = false, false, torrc.Auto
+		r.Exit, r.Bandwidth, r.DoS = config.RelayExit{}, config.RelayBandwidth{}, config.DoS{}
+		r.Limits.ShutdownWait, r.Heartbeat = 0, 0
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 // sameClient tells whether two configurations make the same client.

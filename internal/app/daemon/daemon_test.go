@@ -281,3 +281,32 @@ func TestInterrupt(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What an operator changes most goes to the relay as it runs; its links live on.
+func TestReloadRelay(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	const base = "SocksPort 0\nORPort 127.0.0.1:auto\nAddress 127.0.0.1\nPublishServerDescriptor 0\n"
+	d := start(t, load(t, dir, base+"ExitRelay 0"))
+	relay := d.relay.Load()
+	addr := d.doors[0].listener.Addr().String()
+	for _, text := range []string{"ExitRelay 1\nExitPolicy accept *:80\nContactInfo me", "ExitRelay 0\nRelayBandwidthRate 1 MB\nDoSStreamCreationEnabled 1"} {
+		if err := d.Reload(t.Context(), load(t, dir, base+text)); err != nil {
+			t.Fatal(err)
+		}
+		if d.relay.Load() != relay || d.doors[0].listener.Addr().String() != addr {
+			t.Errorf("%q makes another relay", text)
+		}
+	}
+	if err := d.Reload(t.Context(), load(t, dir, base+"ExitRelay 0\nDirCache 0")); err != nil {
+		t.Fatal(err)
+	}
+	if d.relay.Load() == relay || d.doors[0].listener.Addr().String() != addr {
+		t.Error("DirCache 0 needs another relay at the same port")
+	}
+	if err := d.Reload(t.Context(), load(t, dir, "SocksPort 0")); err != nil {
+		t.Fatal(err)
+	}
+	if d.relay.Load() != nil || len(d.doors) > 0 {
+		t.Error("a relay without an ORPort")
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/role/dos"
 	"github.com/tropea-net/tropea/internal/role/exit"
@@ -40,6 +41,8 @@ type ends struct {
 	env      env.Env
 	cfg      atomic.Pointer[Exit]
 
+	changed chan struct{} // holds a token when cfg has changed
+
 	view   atomic.Pointer[netdir.View]
 	relays atomic.Pointer[exit.RelayAddrs] // nil lets streams lead back into the network
 
@@ -51,7 +54,7 @@ func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool) *ends {
 	if cfg.Net != nil {
 		e.Net = cfg.Net
 	}
-	s := &ends{dos: d, env: e, buckets: map[*circuit.RelayCircuit]*dos.StreamBucket{}}
+	s := &ends{dos: d, env: e, changed: make(chan struct{}, 1), buckets: map[*circuit.RelayCircuit]*dos.StreamBucket{}}
 	s.cfg.Store(&cfg)
 	cfg.DNS.Env = e
 	s.resolver = resolver.New(cfg.DNS)
@@ -136,16 +139,37 @@ func (s *ends) Closed(c *circuit.RelayCircuit) {
 	s.Exit.Closed(c)
 }
 
-// run serves streams, and names if there is a use for them, until ctx ends.
+// reconfigure takes over the operator's settings. Those of look-ups stay.
+func (s *ends) reconfigure(cfg Exit, own []netip.Addr) {
+	s.setPolicy(cfg, own)
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// run serves streams, and looks names up from when there is a use for that, until ctx ends.
 func (s *ends) run(ctx context.Context) error {
-	if !s.exits() {
-		return s.Run(ctx)
-	}
-	if err := s.resolver.Reload(); err != nil {
-		return err
-	}
 	var wg sync.WaitGroup
-	wg.Go(func() { s.resolver.Run(ctx) })
 	defer wg.Wait()
-	return s.Run(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	safego.Go(&wg, s.env.Log, "exit", func() { cancel(s.Run(ctx)) })
+	for names := false; ; {
+		if s.exits() {
+			// It may be another resolv.conf now.
+			if err := s.resolver.Reload(); err != nil {
+				return err
+			}
+			if !names {
+				names = true
+				safego.Go(&wg, s.env.Log, "resolver", func() { s.resolver.Run(ctx) })
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.changed:
+		}
+	}
 }

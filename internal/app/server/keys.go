@@ -106,6 +106,17 @@ func (k *keys) run(ctx context.Context) error {
 	}
 }
 
+// reload reads again what an operator may have changed.
+func (k *keys) reload(families relaykeys.Families) {
+	k.do(func() {
+		report, err := k.ring.Reload(families, k.env.Now())
+		if err != nil {
+			k.env.Log.Warn("Keys of the relay", "err", err)
+		}
+		k.took(report)
+	})
+}
+
 // took acts on what the keyring says has changed.
 func (k *keys) took(r relaykeys.Report) {
 	for _, err := range r.Warnings {

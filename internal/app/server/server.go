@@ -119,10 +119,26 @@ func New(cfg Config) (*Server, error) {
 		Addrs:       cfg.Addrs,
 	})
 	s.relay.SetLinks(s.links)
-	s.cfg.Info.Platform, s.cfg.Info.Protocols, s.cfg.Info.DirCache = platform(cfg.Version), protocols, cfg.DirCache
+	s.cfg.Info = s.info(cfg)
 	s.publisher = s.newPublisher()
 	s.keys.changed = func(relaykeys.Report) { s.publisher.Changed("rotated keys") }
 	return s, nil
+}
+
+// Reconfigure takes over what an operator may change while the relay runs: DoS, Exit but for DNS and Net, Info, and the
+// families of Keys. The rest of cfg must be as it was.
+func (s *Server) Reconfigure(cfg Config) {
+	s.dos.SetConfig(cfg.DoS)
+	s.ends.reconfigure(cfg.Exit, s.publisher.Addrs())
+	s.publisher.SetInfo(s.info(cfg))
+	s.keys.reload(cfg.Keys.Families)
+}
+
+// info adds to what the operator says of the relay what the program knows.
+func (s *Server) info(cfg Config) publish.Info {
+	i := cfg.Info
+	i.Platform, i.Protocols, i.DirCache = platform(cfg.Version), protocols, s.cfg.DirCache
+	return i
 }
 
 // Links returns the links of the relay, which its client uses as well.

@@ -86,7 +86,8 @@ type Documents struct {
 	OR, OR6     netip.AddrPort // invalid if not told
 	Published   time.Time
 	Hibernating bool
-	dirCache    bool
-	reason      string
-	observed    uint64
+
+	reason   string
+	observed uint64
+	policy   exitpolicy.Policy
 }

@@ -33,7 +33,7 @@ func (p *Publisher) build(or, or6 netip.AddrPort, reason string, now time.Time) 
 	if p.hibernating {
 		d.Bandwidth.Observed = 0
 	}
-	docs := &Documents{OR: or, OR6: or6, Published: now, Hibernating: p.hibernating, reason: reason, observed: observed}
+	docs := &Documents{OR: or, OR6: or6, Published: now, Hibernating: p.hibernating, reason: reason, observed: observed, policy: policy}
 	if p.cfg.ExtraInfo != nil {
 		var err error
 		if docs.ExtraInfo, err = p.cfg.ExtraInfo(i.Nickname, now); err != nil {

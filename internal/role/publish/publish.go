@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,11 +82,14 @@ func (p *Publisher) Addrs() (list []netip.Addr) {
 	return list
 }
 
-// SetInfo takes over what the operator says now.
+// SetInfo takes over what the operator says now. The policy is asked for again.
 func (p *Publisher) SetInfo(i Info) {
 	p.do(func(now time.Time) {
+		same := reflect.DeepEqual(p.info, i) && p.docs != nil && slices.Equal(p.docs.policy, p.cfg.Policy(p.Addrs()))
 		p.info = i
-		p.dirty.mark("config change", now)
+		if !same {
+			p.dirty.mark("config change", now)
+		}
 	})
 }
 

@@ -154,6 +154,22 @@ func TestPublish(t *testing.T) {
 	})
 }
 
+// A configuration that says the same makes no other descriptor.
+func TestSetInfo(t *testing.T) {
+	run(t, nil, func(b *bed) {
+		b.want(1, 1)
+		i := b.p.cfg.Info
+		b.p.SetInfo(i)
+		time.Sleep(time.Hour)
+		b.want(1, 1)
+		i.Contact = "somebody"
+		b.p.SetInfo(i)
+		if d := b.want(2, 2); d.Contact != "somebody" {
+			t.Errorf("contact %q", d.Contact)
+		}
+	})
+}
+
 // The bandwidth that a young relay has shown is told when it is another by far.
 func TestBandwidth(t *testing.T) {
 	run(t, nil, func(b *bed) {
