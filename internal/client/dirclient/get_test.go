@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +43,8 @@ type world struct {
 	client dirclient.Client
 	server circmgr.DirServer
 	relay  *fakepeer.Relay
+	host   *memnet.Host // of the server
+	own    *memnet.Host // of the client
 }
 
 func run(t *testing.T, cfg fakepeer.Config, f func(w *world)) {
@@ -49,7 +53,7 @@ func run(t *testing.T, cfg fakepeer.Config, f func(w *world)) {
 		net := memnet.New(memnet.Link{Latency: 10 * time.Millisecond})
 		client, host := net.Host("client", netip.MustParseAddr("192.0.2.1")), net.Host("relay", relayAddr.Addr())
 		cfg.Identity = id
-		w := &world{T: t, relay: fakepeer.New(t, cfg)}
+		w := &world{T: t, relay: fakepeer.New(t, cfg), host: host, own: client}
 		l, err := host.Listen(t.Context(), "tcp", relayAddr.String())
 		if err != nil {
 			t.Fatal(err)
@@ -154,6 +158,71 @@ func TestGetBad(t *testing.T) {
 	run(t, serve(""), func(w *world) {
 		if _, err := w.client.Get(w.Context(), w.server, dirclient.Request{Path: "/a b\r\nX: y", MaxBody: 1000}); err == nil {
 			t.Error("a path with line breaks was sent")
+		}
+	})
+}
+
+// A relay asks an authority at its DirPort, and no circuit is made.
+func TestGetDirPort(t *testing.T) {
+	run(t, fakepeer.Config{}, func(w *world) {
+		dirPort := netip.AddrPortFrom(relayAddr.Addr(), 9030)
+		req := dirclient.Request{Path: "/tor/keys/all.z", MaxBody: 1000, DirPort: dirPort}
+		if _, err := w.client.Get(w.Context(), w.server, req); err == nil {
+			t.Error("a client that may not ask DirPorts did")
+		}
+		w.client.Net = w.own
+		var dial *link.DialError
+		if _, err := w.client.Get(w.Context(), w.server, req); !errors.As(err, &dial) || dial.Addr != dirPort {
+			t.Errorf("while the port is closed: %v", err)
+		}
+		l, err := w.host.Listen(t.Context(), "tcp", dirPort.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer l.Close()
+		requests := make(chan string, 10)
+		var stalls atomic.Bool
+		wg.Go(func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				buf := make([]byte, 1000)
+				n, _ := conn.Read(buf)
+				requests <- string(buf[:n])
+				wg.Go(func() {
+					defer conn.Close()
+					if stalls.Load() {
+						io.Copy(io.Discard, conn)
+						return
+					}
+					io.WriteString(conn, "HTTP/1.0 200 OK\r\n\r\nkeys\n")
+				})
+			}
+		})
+		resp, err := w.client.Get(w.Context(), w.server, req)
+		if err != nil || string(resp.Body) != "keys\n" {
+			t.Errorf("%+v, %v", resp, err)
+		}
+		if got := <-requests; !strings.HasPrefix(got, "GET /tor/keys/all.z HTTP/1.0\r\nHost: 192.0.2.2:9030\r\n") {
+			t.Errorf("asked %q", got)
+		}
+		stalls.Store(true)
+		began := time.Now()
+		var timeout interface{ Timeout() bool }
+		if _, err := w.client.Get(w.Context(), w.server, req); !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("a server that stalls: %v", err)
+		}
+		if d := time.Since(began); d > 61*time.Second {
+			t.Errorf("after %v", d)
+		}
+		ctx, cancel := context.WithTimeoutCause(w.Context(), time.Second, errors.New("enough"))
+		defer cancel()
+		if _, err := w.client.Get(ctx, w.server, req); err == nil || err.Error() != "enough" {
+			t.Errorf("when the caller gives up: %v", err)
 		}
 	})
 }

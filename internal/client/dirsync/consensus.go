@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/client/dirclient"
-	"github.com/tropea-net/tropea/internal/netstate/dirstore"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/wire/consdiff"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
@@ -29,6 +27,20 @@ var (
 	errIncomplete = errors.New("server does not have all of what was asked for")
 )
 
+// A track follows one flavor of the consensus.
+type track struct {
+	flavor           consensus.Flavor
+	file, unverified string // where it is stored, and where one that waits for certificates is
+
+	current   *consensus.Consensus // verified; nil if there is none
+	onDisk    bool                 // current is in its file, so that diffs against it can be applied
+	candidate *candidate           // waits for certificates
+	cons      consensusFetch
+}
+
+// usable tells whether there is a consensus that may be used.
+func (t *track) usable(wall time.Time) bool { return t.current != nil && usable(t.current, wall) }
+
 // consensusFetch is the state of consensus downloads.
 type consensusFetch struct {
 	fetch
@@ -44,42 +56,51 @@ const (
 	certPatienceStart = time.Minute // while there is no other consensus
 )
 
-// patience returns how much longer a candidate may wait for its certificates; nothing or less if it has waited too long.
-func (s *Sync) patience(c *candidate, wall, now time.Time) time.Duration {
+// patience returns how much longer the candidate may wait for its certificates; nothing or less if it has waited too long.
+func (t *track) patience(wall, now time.Time) time.Duration {
 	wait := certPatience
-	if s.current == nil || !usable(s.current, wall) {
+	if !t.usable(wall) {
 		wait = certPatienceStart
 	}
-	return c.since.Add(wait).Sub(now)
+	return t.candidate.since.Add(wait).Sub(now)
 }
 
-// fetchConsensus asks for a consensus when one is due. While there is none to build circuits with, several servers are
-// asked at a time, each new one after a longer wait, and after some seconds authorities too.
+// fetchConsensus asks for a consensus when one is due: one server at a time, but several while a client starts.
 //
 // https://spec.torproject.org/dir-spec/client-operation.html
-func (s *Sync) fetchConsensus(wall, now time.Time) time.Duration {
-	f := &s.cons
-	if s.candidate != nil {
-		if wait := s.patience(s.candidate, wall, now); wait > 0 {
+func (s *Sync) fetchConsensus(t *track, wall, now time.Time) time.Duration {
+	if t.candidate != nil {
+		if wait := t.patience(wall, now); wait > 0 {
 			return wait // certificates come first
 		}
 	}
-	if s.current != nil && usable(s.current, wall) {
-		f.started = time.Time{}
-		if wall.Before(f.due) {
-			return f.due.Sub(wall)
-		}
-		if f.running > 0 {
-			return maxWait
-		}
-		if wait := f.retry.at.Sub(now); wait > 0 {
-			return wait
-		}
-		if server, ok := s.cache(&f.retry); ok {
-			s.requestConsensus(server)
-		}
+	usable := t.usable(wall)
+	switch {
+	case !usable && t == s.md && !s.fromAuthorities():
+		return s.bootstrap(t, now)
+	case t != s.md && !s.md.usable(wall):
+		return maxWait // what this node needs itself comes first
+	}
+	f := &t.cons
+	f.started = time.Time{}
+	if usable && wall.Before(f.due) {
+		return f.due.Sub(wall)
+	}
+	if f.running > 0 {
 		return maxWait
 	}
+	if wait := f.retry.at.Sub(now); wait > 0 {
+		return wait
+	}
+	if src, ok := s.one(&f.fetch); ok {
+		s.requestConsensus(t, src)
+	}
+	return maxWait
+}
+
+// bootstrap asks several servers at a time, each new one after a longer wait, and after some seconds authorities too.
+func (s *Sync) bootstrap(t *track, now time.Time) time.Duration {
+	f := &t.cons
 	if f.started.IsZero() {
 		f.started = now
 		f.retry.reset()
@@ -90,14 +111,14 @@ func (s *Sync) fetchConsensus(wall, now time.Time) time.Duration {
 	}
 	if !now.Before(f.retry.at) {
 		f.retry.again(now, s.cfg.Rand)
-		if server, ok := s.fallback(); ok {
-			s.requestConsensus(server)
+		if src, ok := s.fallback(); ok {
+			s.requestConsensus(t, src)
 		}
 	}
 	if len(s.cfg.Fallbacks) > 0 && !now.Before(f.authority.at) && f.running < s.cfg.Schedule.MaxTries {
 		f.authority.again(now, s.cfg.Rand)
-		if server, ok := s.authority(); ok {
-			s.requestConsensus(server)
+		if src, ok := s.anyAuthority(); ok {
+			s.requestConsensus(t, src)
 		}
 	}
 	next := f.retry.at
@@ -107,30 +128,53 @@ func (s *Sync) fetchConsensus(wall, now time.Time) time.Duration {
 	return next.Sub(now)
 }
 
-func (s *Sync) requestConsensus(server circmgr.DirServer) {
-	path := dirhttp.ConsensusPath{Flavor: "microdesc"}
+// maxModifiedDelay is how long after the beginning of our consensus the next one may begin at the earliest, as far as a
+// server is told: more than its seconds are off, and less than the time between two consensuses.
+const maxModifiedDelay = 3 * time.Minute
+
+// consensusRequest asks for what is newer than the consensus that there is, as a diff to it if it is not too old.
+func (s *Sync) consensusRequest(t *track) dirclient.Request {
+	path := dirhttp.ConsensusPath{}
+	if t.flavor != consensus.NS {
+		path.Flavor = t.flavor.String()
+	}
 	for _, a := range s.cfg.Authorities {
 		if a.Votes() {
 			path.Signers = append(path.Signers, dirhttp.SignerPrefix(a.V3Ident))
 		}
 	}
-	req := dirclient.Request{Path: path.String(), MaxBody: consensus.MaxLen, Progress: s.consensusProgress}
-	if s.current != nil {
-		req.Modified = s.current.ValidAfter
+	req := dirclient.Request{Path: path.String(), MaxBody: consensus.MaxLen}
+	if t == s.md {
+		req.Progress = s.consensusProgress
 	}
-	if s.onDisk {
-		req.DiffFrom = [][32]byte{s.current.Digests.SHA3}
+	c := t.current
+	if c == nil {
+		return req
 	}
-	f := &s.cons
+	req.Modified = c.ValidAfter.Add(min(c.FreshUntil.Sub(c.ValidAfter)/2, maxModifiedDelay))
+	maxAge := 72 * time.Hour
+	if s.md.current != nil {
+		maxAge = time.Duration(s.md.current.Params.Get("try-diff-for-consensus-newer-than", 72, 0, 8192)) * time.Hour
+	}
+	if t.onDisk && !c.ValidAfter.Before(s.cfg.Env.Now().Add(-maxAge)) {
+		req.DiffFrom = [][32]byte{c.Digests.SHA3}
+	}
+	return req
+}
+
+func (s *Sync) requestConsensus(t *track, src source) {
+	f := &t.cons
 	if f.running == 0 {
 		if f.cancel != nil {
 			f.cancel(nil) // lets go of what the last ones had
 		}
 		f.ctx, f.cancel = context.WithCancelCause(s.ctx)
 	}
-	s.start(&f.fetch, server, req, func(now time.Time, resp *dirclient.Response, err error) {
+	s.start(&f.fetch, src, s.consensusRequest(t), nil, func(now time.Time, resp *dirclient.Response, err error) {
 		if err == nil {
-			err = s.takeConsensus(resp.Body, server, now)
+			if err = s.takeConsensus(t, resp.Body, src, now); err != nil && src.authority != nil {
+				src.authority.down = true // the next one is asked another
+			}
 		}
 		switch {
 		case err == nil:
@@ -139,23 +183,22 @@ func (s *Sync) requestConsensus(server circmgr.DirServer) {
 			return
 		case errors.Is(err, errSuperseded):
 			return
-		case s.current != nil && usable(s.current, s.cfg.Env.Now()):
-			if dirclient.NotModified(err) || errors.Is(err, ErrOld) {
-				f.retry.none(now, s.current, s.cfg.Rand)
-				return
-			}
-			f.retry.failed(now, err, s.cfg.Rand)
-		default: // the next wait was drawn when this one began
+		case !f.started.IsZero(): // the next wait was drawn when this one began
 			f.retry.unreached(now, err)
 			f.authority.unreached(now, err)
-			if s.current != nil && dirclient.NotModified(err) {
-				if why := s.validity(s.current); why != nil {
-					err = fmt.Errorf("%w, and the directory server has no newer one: %w", why, err)
-				}
-			}
+		case t.usable(s.cfg.Env.Now()) && !s.fromAuthorities() && (dirclient.NotModified(err) || errors.Is(err, ErrOld)):
+			f.retry.none(now, t.current, s.cfg.Rand)
+			return
+		default:
+			f.retry.failed(now, err, s.cfg.Rand)
 		}
-		s.log.Debug("consensus download failed", "err", err)
-		s.emit(Event{Stage: RequestingStatus, Err: err, Skew: skew(resp, err)})
+		if t.current != nil && !t.usable(s.cfg.Env.Now()) && dirclient.NotModified(err) {
+			err = fmt.Errorf("%w, and the directory server has no newer one: %w", s.validity(t.current), err)
+		}
+		s.log.Debug("consensus download failed", "flavor", t.flavor.String(), "err", err)
+		if t == s.md {
+			s.emit(Event{Stage: RequestingStatus, Err: err, Skew: skew(resp, err)})
+		}
 	})
 }
 
@@ -177,50 +220,50 @@ func (s *Sync) consensusProgress(st dirclient.Stage) {
 }
 
 // takeConsensus takes in a consensus, or a diff against the one we have, that a server sent.
-func (s *Sync) takeConsensus(text []byte, from circmgr.DirServer, now time.Time) error {
+func (s *Sync) takeConsensus(t *track, text []byte, from source, now time.Time) error {
 	if !consdiff.IsDiff(text) {
-		return s.judge(text, from, false, now)
+		return s.judge(t, text, from, false, now)
 	}
-	base, err := s.store.Read(dirstore.FileConsensus)
+	base, err := s.store.Read(t.file)
 	if err == nil {
 		text, err = consdiff.Apply(base, text)
 	}
 	if err == nil {
-		err = s.judge(text, from, false, now)
+		err = s.judge(t, text, from, false, now)
 	}
 	if err != nil {
-		s.onDisk = false // whoever is to blame, the next download is a whole consensus
+		t.onDisk = false // whoever is to blame, the next download is a whole consensus
 		return fmt.Errorf("consensus diff: %w", err)
 	}
 	return nil
 }
 
 // judge parses and checks a consensus, and makes it the current one if it is good. One that was read from disk comes from
-// the zero server; stored says whether FileConsensus has it already.
-func (s *Sync) judge(text []byte, from circmgr.DirServer, stored bool, now time.Time) error {
+// the zero source; stored says whether its file has it already.
+func (s *Sync) judge(t *track, text []byte, from source, stored bool, now time.Time) error {
 	c, err := consensus.Parse(text)
 	if err != nil {
 		return err
 	}
-	if c.Flavor != consensus.Microdesc {
+	if c.Flavor != t.flavor {
 		return ErrNotWanted
 	}
 	if err := s.validity(c); err != nil {
 		return err
 	}
-	if s.current != nil && !c.ValidAfter.After(s.current.ValidAfter) {
+	if t.current != nil && !c.ValidAfter.After(t.current.ValidAfter) {
 		return ErrOld
 	}
 	verdict := c.Verify(s.keyring())
 	switch verdict.Result {
 	case consensus.Good:
-		s.accept(c, text, !stored)
+		s.accept(t, c, text, !stored)
 		return nil
 	case consensus.NeedCerts:
-		if old := s.candidate; old == nil || c.ValidAfter.After(old.cons.ValidAfter) || s.patience(old, s.cfg.Env.Now(), now) <= 0 {
-			s.candidate = &candidate{c, text, from, now}
+		if old := t.candidate; old == nil || c.ValidAfter.After(old.cons.ValidAfter) || t.patience(s.cfg.Env.Now(), now) <= 0 {
+			t.candidate = &candidate{c, text, from, now}
 			s.certFetch.retry.reset()
-			s.save(dirstore.FileUnverifiedConsensus, text)
+			s.save(t.unverified, text)
 		}
 		return nil
 	}
@@ -244,15 +287,21 @@ func unsigned(v *consensus.Verdict) error {
 }
 
 // accept makes c the current consensus, and writes it to disk with save.
-func (s *Sync) accept(c *consensus.Consensus, text []byte, save bool) {
-	s.current = c
-	s.cons.due = s.cfg.Schedule.refreshAt(c, s.cfg.Rand)
-	s.candidate = nil
-	s.onDisk = !save || s.save(dirstore.FileConsensus, text)
-	if save && s.onDisk {
-		s.removeUnverified()
+func (s *Sync) accept(t *track, c *consensus.Consensus, text []byte, save bool) {
+	t.current = c
+	schedule := s.cfg.Schedule
+	schedule.Early = s.early()
+	t.cons.due = schedule.refreshAt(c, s.cfg.Rand)
+	t.candidate = nil
+	t.onDisk = !save || s.save(t.file, text)
+	if save && t.onDisk {
+		s.removeUnverified(t)
 	}
-	s.log.Debug("new consensus", "valid-after", c.ValidAfter, "relays", len(c.Relays), "next-download", s.cons.due)
+	s.log.Debug("new consensus", "flavor", t.flavor.String(), "valid-after", c.ValidAfter, "relays", len(c.Relays), "next-download", t.cons.due)
+	s.mirror.accept(s, t, c, text)
+	if t != s.md {
+		return
+	}
 	s.view = netdir.New(c, s.lookup)
 	s.intern = microdesc.NewInterner() // what only the last one listed is let go of
 	s.mdFetch.forget()

@@ -2,42 +2,62 @@ package dirsync
 
 import (
 	"context"
-	"net/netip"
+	"errors"
 	"time"
 
-	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/client/dirclient"
-	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safego"
-	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
+	"github.com/tropea-net/tropea/internal/wire/dirhttp"
 )
 
 // fetch is one kind of download.
 type fetch struct {
+	purpose purpose
 	running int
 	retry   retry
 	ctx     context.Context // of those that run, if they can be ended together
 	cancel  context.CancelCauseFunc
 }
 
+// purpose is what for a server is asked.
+type purpose uint8
+
+const (
+	forConsensus purpose = iota
+	forCerts
+	forMicrodescs
+	forRouters // router descriptors and extra-info documents
+	purposes
+)
+
 // fetchTimeout bounds one download, from the connection to the last byte.
 const fetchTimeout = 5 * time.Minute
 
-// start runs a download in the background, and then got in the owner goroutine.
-func (s *Sync) start(f *fetch, server circmgr.DirServer, req dirclient.Request, got func(now time.Time, resp *dirclient.Response, err error)) {
+// start runs a download in the background, and then got in the owner goroutine. If read is not nil, it is called with the
+// answer before that, in the background as well.
+func (s *Sync) start(f *fetch, src source, req dirclient.Request, read func(*dirclient.Response), got func(now time.Time, resp *dirclient.Response, err error)) {
 	f.running++
+	src.begin(f.purpose)
 	ctx := s.ctx
 	if f.ctx != nil {
 		ctx = f.ctx
 	}
+	req.DirPort = src.dirPort
 	safego.Go(&s.wg, s.log, "directory download", func() {
 		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 		defer cancel()
 		var resp *dirclient.Response
 		err := errPanic
-		safego.Run(s.log, "directory download", func() { resp, err = s.cfg.Get.Get(ctx, server, req) })
+		if safego.Run(s.log, "directory download", func() {
+			if resp, err = s.cfg.Get.Get(ctx, src.DirServer, req); err == nil && read != nil {
+				read(resp)
+			}
+		}) {
+			resp, err = nil, errPanic
+		}
 		s.do(func(now time.Time) {
 			f.running--
+			src.end(f.purpose, err, now)
 			if s.ctx.Err() == nil {
 				got(now, resp, err)
 			}
@@ -45,78 +65,8 @@ func (s *Sync) start(f *fetch, server circmgr.DirServer, req dirclient.Request, 
 	})
 }
 
-// fallback draws a server to ask while no relays are known. Fallbacks are drawn by weight; without any, the authorities
-// do their work.
-func (s *Sync) fallback() (circmgr.DirServer, bool) {
-	total := 0.0
-	for _, f := range s.cfg.Fallbacks {
-		total += f.Weight
-	}
-	if total <= 0 {
-		return s.authority()
-	}
-	at := s.cfg.Rand.Float64() * total
-	for _, f := range s.cfg.Fallbacks {
-		if at -= f.Weight; at < 0 {
-			return fallbackServer(f), true
-		}
-	}
-	return fallbackServer(s.cfg.Fallbacks[len(s.cfg.Fallbacks)-1]), true
-}
-
-// authority draws an authority to ask.
-func (s *Sync) authority() (circmgr.DirServer, bool) {
-	if len(s.cfg.Authorities) == 0 {
-		return circmgr.DirServer{}, false
-	}
-	return authorityServer(s.cfg.Authorities[s.cfg.Rand.IntN(len(s.cfg.Authorities))]), true
-}
-
-// cache returns a server for one document other than the first consensus: the best, or any of the best after a failure.
-func (s *Sync) cache(r *retry) (circmgr.DirServer, bool) {
-	list := s.caches(requestsAtOnce)
-	switch {
-	case len(list) == 0:
-		return circmgr.DirServer{}, false
-	case r.delay > 0:
-		return list[s.cfg.Rand.IntN(len(list))], true
-	}
-	return list[0], true
-}
-
-// caches returns up to n servers for documents other than the first consensus: directory guards if there is a view to
-// choose them from, else a fallback. There are none if the configuration has no server at all.
-func (s *Sync) caches(n int) []circmgr.DirServer {
-	var list []circmgr.DirServer
-	if s.view != nil && s.cfg.Caches != nil {
-		for _, r := range s.cfg.Caches(s.view, n) {
-			list = append(list, circmgr.DirServerOf(r))
-		}
-	}
-	if len(list) == 0 {
-		if f, ok := s.fallback(); ok {
-			list = append(list, f)
-		}
-	}
-	return list
-}
-
-func fallbackServer(f trusteddirs.Fallback) circmgr.DirServer {
-	return dirServer(f.RSA, f.Addr, f.IPv6)
-}
-
-func authorityServer(a trusteddirs.Authority) circmgr.DirServer {
-	return dirServer(a.Fingerprint, a.Addr, a.IPv6)
-}
-
-// dirServer makes a server of a relay whose RSA identity alone is known. Invalid addresses and those without a port are
-// left out.
-func dirServer(rsa [20]byte, addrs ...netip.AddrPort) circmgr.DirServer {
-	t := link.Target{RSA: rsa, HasRSA: true}
-	for _, a := range addrs {
-		if a.IsValid() && a.Port() != 0 {
-			t.Addrs = append(t.Addrs, a)
-		}
-	}
-	return circmgr.DirServer{Target: t}
+// notFound tells whether err says that a server has nothing of what was asked for.
+func notFound(err error) bool {
+	var status *dirclient.StatusError
+	return errors.As(err, &status) && status.Status == dirhttp.StatusNotFound
 }

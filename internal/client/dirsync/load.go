@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/netstate/dirstore"
+	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/microdesc"
 	"github.com/tropea-net/tropea/internal/wire/protover"
 )
@@ -19,28 +19,34 @@ func (s *Sync) load(now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("reading the directory cache: %w", err)
 	}
-	if _, err := s.addCerts(certs); err != nil {
+	keepAll := func(consensus.KeyID) bool { return s.mirror != nil }
+	if _, err := s.addCerts(certs, keepAll); err != nil {
 		s.log.Debug("cached certificate left out", "err", err)
 	}
-	s.mdFetch.forget()
+	if err := s.loadMirror(); err != nil {
+		return fmt.Errorf("reading the directory cache: %w", err)
+	}
 	if s.journal, err = s.store.JournalLen(); err != nil {
 		return fmt.Errorf("reading the directory cache: %w", err)
 	}
-	for _, name := range []string{dirstore.FileConsensus, dirstore.FileUnverifiedConsensus} {
-		text, err := s.store.Read(name)
-		if err != nil {
-			return fmt.Errorf("reading the directory cache: %w", err)
-		}
-		if text == nil {
-			continue
-		}
-		if err := s.judge(text, circmgr.DirServer{}, name == dirstore.FileConsensus, now); err != nil {
-			s.log.Debug("cached consensus left out", "file", name, "err", err)
-			if name == dirstore.FileUnverifiedConsensus && !errors.Is(err, ErrFuture) {
-				s.removeUnverified()
+	for _, t := range s.tracks {
+		for _, name := range []string{t.file, t.unverified} {
+			text, err := s.store.Read(name)
+			if err != nil {
+				return fmt.Errorf("reading the directory cache: %w", err)
+			}
+			if text == nil {
+				continue
+			}
+			if err := s.judge(t, text, source{}, name == t.file, now); err != nil {
+				s.log.Debug("cached consensus left out", "file", name, "err", err)
+				if name == t.unverified && !errors.Is(err, ErrFuture) {
+					s.removeUnverified(t)
+				}
 			}
 		}
 	}
+	s.loadSigned()
 	return nil
 }
 
@@ -81,10 +87,10 @@ func (e *ProtocolsError) Error() string {
 //
 // https://spec.torproject.org/tor-spec/subprotocol-versioning.html
 func (s *Sync) fatal() error {
-	if s.current == nil || s.current.ValidAfter.Before(releaseDate) {
+	if s.md.current == nil || s.md.current.ValidAfter.Before(releaseDate) {
 		return nil
 	}
-	if missing := clientProtocols.Missing(&s.current.RequiredClient); !missing.IsEmpty() {
+	if missing := clientProtocols.Missing(&s.md.current.RequiredClient); !missing.IsEmpty() {
 		return &ProtocolsError{missing}
 	}
 	return nil

@@ -4,66 +4,12 @@ import (
 	"crypto/sha256"
 	"time"
 
-	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/client/dirclient"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
 	"github.com/tropea-net/tropea/internal/wire/microdesc"
 )
 
-const (
-	minPerRequest  = 32 // digests: smaller requests are not worth their circuit
-	requestsAtOnce = 3  // servers among which a large download is divided
-	delayFewer     = 16 // fewer missing ones than this may wait for more
-	delayTime      = 10 * time.Minute
-	maxMicrodescs  = 8 << 20 // bytes in an answer
-)
-
-// microdescFetch is the state of microdescriptor downloads.
-type microdescFetch struct {
-	fetch
-	asked  map[[32]byte]bool   // in a request that runs
-	failed map[[32]byte]*retry // asked for in vain
-	last   time.Time           // when a request was sent
-}
-
-// forget drops what failed: a new consensus brings new servers and new digests.
-func (f *microdescFetch) forget() {
-	f.failed = map[[32]byte]*retry{}
-	if f.asked == nil {
-		f.asked = map[[32]byte]bool{}
-	}
-}
-
-func (f *microdescFetch) nudge() {
-	for _, r := range f.failed {
-		r.at = time.Time{}
-	}
-}
-
-// answered notes that a request is over. Those that it did not bring are to be asked for again, together and after a
-// wait that again draws, so that they make one request once more.
-func (f *microdescFetch) answered(digests [][32]byte, have map[[32]byte]*microdesc.Microdesc, again func(*retry)) {
-	var next retry
-	var missed [][32]byte
-	for _, d := range digests {
-		delete(f.asked, d)
-		if have[d] != nil {
-			delete(f.failed, d)
-			continue
-		}
-		missed = append(missed, d)
-		if old := f.failed[d]; old != nil && old.delay > next.delay {
-			next = *old
-		}
-	}
-	if len(missed) == 0 {
-		return
-	}
-	again(&next)
-	for _, d := range missed {
-		f.failed[d] = &next
-	}
-}
+const maxMicrodescs = 8 << 20 // bytes in an answer
 
 // fetchMicrodescs asks for what the consensus lists and we do not have.
 //
@@ -73,57 +19,43 @@ func (s *Sync) fetchMicrodescs(_, now time.Time) time.Duration {
 	if s.view == nil {
 		return maxWait
 	}
-	next := maxWait
-	var due [][32]byte
-	for _, d := range s.view.Missing() {
-		if f.asked[d] {
-			continue
-		}
-		if r := f.failed[d]; r != nil && now.Before(r.at) {
-			next = min(next, r.at.Sub(now))
-			continue
-		}
-		due = append(due, d)
-	}
+	due, next := f.due(s.view.Missing(), now)
 	if len(due) == 0 {
 		return next
 	}
 	// A few relays that have changed need not be asked for at once, when circuits can be built without them.
-	if wait := f.last.Add(delayTime).Sub(now); s.enough && len(due) < delayFewer && !f.last.IsZero() && wait > 0 {
+	if wait := f.delay(len(due), now); s.enough && !s.early() && wait > 0 {
 		return min(next, wait)
 	}
-	servers := s.caches(requestsAtOnce)
-	if len(servers) == 0 {
-		return next
-	}
-	f.last = now
-	size := min(max((len(due)+requestsAtOnce-1)/requestsAtOnce, minPerRequest), dirhttp.MaxDigests)
-	for i := 0; len(due) > 0; i++ {
-		n := min(size, len(due))
-		s.requestMicrodescs(servers[i%len(servers)], due[:n:n])
-		due = due[n:]
-	}
+	divide(s, &f.fetch, due, dirhttp.MaxDirectMicro, 0, func(src source, part [][32]byte) {
+		f.last = now
+		s.requestMicrodescs(src, part)
+	})
 	return next
 }
 
-func (s *Sync) requestMicrodescs(server circmgr.DirServer, digests [][32]byte) {
+func (s *Sync) requestMicrodescs(src source, digests [][32]byte) {
 	f := &s.mdFetch
 	path, err := dirhttp.MicrodescPath(digests)
 	if err != nil {
 		s.log.Warn("cannot ask for microdescriptors", "err", err)
 		return
 	}
-	for _, d := range digests {
-		f.asked[d] = true
-	}
+	f.ask(digests)
 	if !s.enough {
 		s.emit(Event{Stage: RequestingDescs})
 	}
-	s.start(&f.fetch, server, dirclient.Request{Path: path, MaxBody: maxMicrodescs}, func(now time.Time, resp *dirclient.Response, err error) {
+	s.start(&f.fetch, src, dirclient.Request{Path: path, MaxBody: maxMicrodescs}, nil, func(now time.Time, resp *dirclient.Response, err error) {
 		if err == nil {
 			err = s.takeMicrodescs(resp.Body, digests)
 		}
-		f.answered(digests, s.mds, func(r *retry) { r.failed(now, err, s.cfg.Rand) })
+		f.answered(digests, func(d [32]byte) bool { return s.mds[d] != nil }, func(r *retry) {
+			if s.fromAuthorities() {
+				r.cacheFailed(now, err, s.enough, s.cfg.Rand)
+				return
+			}
+			r.failed(now, err, s.cfg.Rand)
+		})
 		s.tidy()
 		if err != nil {
 			s.log.Debug("microdescriptor download failed", "err", err)
@@ -152,7 +84,7 @@ func (s *Sync) takeMicrodescs(text []byte, digests [][32]byte) error {
 			continue
 		}
 		s.mds[d] = &md
-		fresh = append(fresh, microdesc.Entry{Text: part.Text, LastListed: s.current.ValidAfter})
+		fresh = append(fresh, microdesc.Entry{Text: part.Text, LastListed: s.md.current.ValidAfter})
 	}
 	if len(fresh) == 0 {
 		if last == nil {
@@ -166,6 +98,7 @@ func (s *Sync) takeMicrodescs(text []byte, digests [][32]byte) error {
 	for _, m := range fresh {
 		s.journal += len(m.Text)
 	}
+	s.mirror.addMicrodescs(fresh)
 	s.view = s.view.With(s.lookup)
 	s.reconsider()
 	return nil
@@ -177,11 +110,11 @@ func (s *Sync) lookup(d [32]byte) *microdesc.Microdesc { return s.mds[d] }
 func (s *Sync) reconsider() {
 	need := s.cfg.MinPaths
 	if need == 0 {
-		need = float64(s.current.Params.Get("min_paths_for_circs_pct", 60, 25, 95)) / 100
+		need = float64(s.md.current.Params.Get("min_paths_for_circs_pct", 60, 25, 95)) / 100
 	}
 	have := s.cfg.PathFraction(s.view)
 	was := s.enough
-	s.usable = usable(s.current, s.cfg.Env.Now())
+	s.usable = s.md.usable(s.cfg.Env.Now())
 	s.enough = s.usable && have >= need
 	s.publish()
 	switch {
@@ -204,9 +137,9 @@ func (s *Sync) tidy() {
 		return
 	}
 	s.journal = 0
-	listed := make(map[[32]byte]bool, len(s.current.Relays))
-	for i := range s.current.Relays {
-		listed[s.current.Relays[i].Digest] = true
+	listed := make(map[[32]byte]bool, len(s.md.current.Relays))
+	for i := range s.md.current.Relays {
+		listed[s.md.current.Relays[i].Digest] = true
 	}
 	for d := range s.mds {
 		if !listed[d] {
@@ -215,7 +148,7 @@ func (s *Sync) tidy() {
 	}
 	err := s.store.RebuildMicrodescs(func(text []byte, last time.Time) (time.Time, bool) {
 		if listed[sha256.Sum256(text)] {
-			return s.current.ValidAfter, true
+			return s.md.current.ValidAfter, true
 		}
 		return last, s.cfg.Env.Now().Sub(last) < mdRetention
 	})

@@ -15,6 +15,7 @@ type Schedule struct {
 	AuthorityDelay time.Duration // while bootstrapping, how long fallbacks have before authorities are asked too; 6 s
 	MaxTries       int           // consensus downloads at a time while bootstrapping; 3
 	Early          bool          // fetch as early as directory caches do (FetchDirInfoEarly)
+	ExtraEarly     bool          // if early, then before directory caches do (FetchDirInfoExtraEarly)
 }
 
 func (s *Schedule) setDefaults() {
@@ -35,8 +36,11 @@ func (s *Schedule) refreshAt(c *consensus.Consensus, rng *rand.Rand) time.Time {
 	start := c.FreshUntil.Add(interval * 3 / 4)
 	span := c.ValidUntil.Sub(start) * 7 / 8
 	if s.Early {
-		start = c.FreshUntil.Add(max(min(2*time.Minute, interval/16), time.Second))
-		span = interval / 2
+		slop := max(min(2*time.Minute, interval/16), time.Second)
+		start = c.FreshUntil.Add(slop)
+		if span = interval / 2; s.ExtraEarly && slop+time.Minute <= interval {
+			span = time.Minute
+		}
 	}
 	span = max(span, time.Second) // testing networks vote every few seconds
 	if !start.Add(span).Before(c.ValidUntil) {
@@ -91,6 +95,25 @@ func (r *retry) none(now time.Time, c *consensus.Consensus, rng *rand.Rand) {
 	low := max(c.FreshUntil.Sub(c.ValidAfter)/6, firstDelay)
 	r.delay = low + time.Duration(rng.Int64N(int64(low)))
 	r.at = now.Add(r.delay)
+}
+
+// How soon a cache asks again for descriptors, while it cannot build circuits and otherwise, as in C tor
+// (LAZY_DESCRIPTOR_RETRY_INTERVAL): it asks authorities.
+const (
+	greedyRetry = 10 * time.Second
+	lazyRetry   = time.Minute
+)
+
+// cacheFailed is failed for the descriptors of caches.
+func (r *retry) cacheFailed(now time.Time, err error, enough bool, rng *rand.Rand) {
+	r.failed(now, err, rng)
+	least := greedyRetry
+	if enough {
+		least = lazyRetry
+	}
+	if first := now.Add(least); r.at.Before(first) {
+		r.at = first
+	}
 }
 
 func (r *retry) reset() { *r = retry{} }

@@ -40,6 +40,16 @@ type Config struct {
 	Events       *event.Bus // gets Event values; may be nil
 	Schedule     Schedule
 	MinPaths     float64 // share of paths that must be there, 0 to 1; what the consensus says if zero
+
+	// FromAuthorities tells whether to ask authorities, for everything, and early: what relays do that cache directories or
+	// refuse unknown exits, once they have published a descriptor (dirclient_fetches_from_authorities in C tor). It is asked
+	// before each download. Nil means no.
+	FromAuthorities func() bool
+	// DirPorts makes it ask authorities at their DirPorts, in plain HTTP, as C tor's relays do.
+	DirPorts bool
+	Self     [20]byte // RSA identity of this relay, which does not ask itself
+
+	Mirror *Mirror // what to keep for others; nil keeps what a client needs
 }
 
 // A Sync keeps the directory. Its methods are safe for concurrent use.
@@ -54,22 +64,22 @@ type Sync struct {
 	published atomic.Pointer[published]
 
 	// The goroutine in Run owns the fields below.
-	ctx       context.Context
-	certs     map[consensus.KeyID]*authcert.Cert
-	current   *consensus.Consensus // verified; nil if there is none
-	onDisk    bool                 // current is in its file, so that diffs against it can be applied
-	candidate *candidate           // waits for certificates
-	view      *netdir.View         // of current, whether or not it is enough to build circuits
-	mds       map[[32]byte]*microdesc.Microdesc
-	intern    *microdesc.Interner
-	journal   int       // bytes in the journal of microdescriptors
-	usable    bool      // current may be used, when that was looked at last
-	enough    bool      // and there are enough of its microdescriptors
-	nudged    time.Time // the last time
+	ctx         context.Context
+	certs       map[consensus.KeyID]*authcert.Cert
+	authorities []*authority // that we may ask as relays do
+	md          *track       // the flavor that circuits are built from
+	tracks      []*track     // all flavors that are kept, md first
+	view        *netdir.View // of md.current, whether or not it is enough to build circuits
+	mds         map[[32]byte]*microdesc.Microdesc
+	intern      *microdesc.Interner
+	journal     int       // bytes in the journal of microdescriptors
+	usable      bool      // md.current may be used, when that was looked at last
+	enough      bool      // and there are enough of its microdescriptors
+	nudged      time.Time // the last time
+	mirror      *mirror   // nil if nothing is kept for others
 
-	cons      consensusFetch
 	certFetch fetch
-	mdFetch   microdescFetch
+	mdFetch   batch[[32]byte]
 }
 
 // published is a view that anybody may have.
@@ -82,7 +92,7 @@ type published struct {
 type candidate struct {
 	cons  *consensus.Consensus
 	text  []byte
-	from  circmgr.DirServer // whoever has the consensus has the certificates; zero for one from disk
+	from  source // whoever has the consensus has the certificates; zero for one from disk
 	since time.Time
 }
 
@@ -96,6 +106,21 @@ func New(cfg Config) *Sync {
 		done:  make(chan struct{}),
 		certs: map[consensus.KeyID]*authcert.Cert{},
 		mds:   map[[32]byte]*microdesc.Microdesc{},
+		md: &track{
+			flavor: consensus.Microdesc, file: dirstore.FileConsensus, unverified: dirstore.FileUnverifiedConsensus,
+		},
+		certFetch: fetch{purpose: forCerts},
+		mdFetch:   newBatch[[32]byte](forMicrodescs),
+	}
+	s.tracks = []*track{s.md}
+	for _, a := range cfg.Authorities {
+		if a.Votes() && a.Fingerprint != cfg.Self {
+			s.authorities = append(s.authorities, &authority{Authority: a})
+		}
+	}
+	if cfg.Mirror != nil {
+		s.mirror = newMirror(cfg.Mirror)
+		s.tracks = append(s.tracks, s.mirror.ns)
 	}
 	s.published.Store(&published{changed: make(chan struct{})})
 	return s
@@ -117,10 +142,13 @@ func (s *Sync) Nudge() {
 			return
 		}
 		s.nudged = now
-		s.cons.retry.reset()
-		s.cons.authority.reset()
+		for _, t := range s.tracks {
+			t.cons.retry.reset()
+			t.cons.authority.reset()
+		}
 		s.certFetch.retry.reset()
 		s.mdFetch.nudge()
+		s.mirror.nudge()
 	})
 }
 
@@ -169,14 +197,19 @@ func (s *Sync) work(wall, now time.Time) (time.Duration, error) {
 	if err := s.fatal(); err != nil {
 		return 0, err
 	}
-	if s.current != nil && s.usable != usable(s.current, wall) {
+	if s.md.current != nil && s.usable != s.md.usable(wall) {
 		if s.usable {
 			s.log.Log(s.ctx, safelog.LevelNotice, "Our directory information is no longer recent enough to build circuits with.")
 		}
 		s.reconsider()
 	}
 	next := maxWait
-	for _, step := range []func(wall, now time.Time) time.Duration{s.fetchConsensus, s.fetchCerts, s.fetchMicrodescs} {
+	for _, t := range s.tracks {
+		next = min(next, s.fetchConsensus(t, wall, now))
+	}
+	for _, step := range []func(wall, now time.Time) time.Duration{
+		s.fetchCerts, s.fetchMicrodescs, s.fetchMirrorCerts, s.fetchRouters, s.fetchExtraInfo,
+	} {
 		next = min(next, step(wall, now))
 	}
 	return max(next, 0), nil

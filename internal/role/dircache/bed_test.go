@@ -21,6 +21,7 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/consensus/consensustest"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
+	"github.com/tropea-net/tropea/internal/wire/extrainfo"
 	"github.com/tropea-net/tropea/internal/wire/microdesc"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
 )
@@ -125,7 +126,7 @@ func newBed(tb testing.TB, cfg Config) *bed {
 			Text: []byte(strings.Repeat("router "+string('a'+rune(i))+"\n", 50)),
 		}
 		b.cache.AddDescriptor(d)
-		b.cache.AddExtraInfo(e)
+		b.cache.AddExtraInfo(&extrainfo.Document{RSA: e.Fingerprint, Digest: e.Digest, Published: e.Published, Text: e.Text})
 		b.routers, b.extras = append(b.routers, d), append(b.extras, e)
 	}
 	return b

@@ -1,3 +1,4 @@
+// RESET at 20:44, see RESET-NOTICE.txt: edits of this file since the last commit were lost; make them again and delete this line.
 package dircache
 
 import (
@@ -7,6 +8,8 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/lib/env"
+	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/netstate/dirstore"
 	"github.com/tropea-net/tropea/internal/wire/authcert"
 )
 
@@ -14,8 +17,11 @@ import (
 type CacheConfig struct {
 	Env env.Env
 
+	// Disk is the cache directory, where consensuses lie to make diffs from. Nil keeps them in memory.
+	Disk statefile.Store
+
 	// KeepConsensuses is how many consensuses of each flavor before the newest are kept to make diffs from; 0 means 24,
-	// below 0 none. Each costs 0.7 MB, and its diff about as much in all encodings.
+	// below 0 none. Each costs 0.7 MB on disk, or else in memory, and its diff as much in memory in all encodings.
 	KeepConsensuses int
 
 	// MaxConsensusAge is how old they may be: C tor's MaxConsensusAgeForDiffs, or the consensus parameter
@@ -23,6 +29,7 @@ type CacheConfig struct {
 	MaxConsensusAge time.Duration
 }
 
+// defaultKeepConsensuses is what C tor keeps of each flavor on the average: its bound is on the number of files.
 const defaultKeepConsensuses = 24
 
 const defaultMaxConsensusAge = 8192 * time.Hour
@@ -32,8 +39,9 @@ const cleanInterval = time.Hour
 
 // A Cache holds directory documents. Its methods are safe for concurrent use, but one goroutine at a time calls Run or Work.
 type Cache struct {
-	cfg  CacheConfig
-	wake chan struct{} // holds a token when there may be work
+	cfg     CacheConfig
+	wake    chan struct{}     // holds a token when there may be work
+	archive *dirstore.Archive // nil if there is none; only the goroutine that works uses it
 
 	mu      sync.RWMutex // a leaf; guards the fields below. The documents themselves never change
 	flavors [2]flavorState
@@ -42,21 +50,24 @@ type Cache struct {
 	extras  map[[20]byte]*extraInfo // by digest
 	micros  map[[32]byte]*micro
 	own     Own
+	dropped []string // files of the archive that are to be removed
 }
 
-// NewCache returns an empty cache.
+// NewCache returns a cache without documents, but for those in its archive on disk.
 func NewCache(cfg CacheConfig) *Cache {
 	if cfg.KeepConsensuses == 0 {
 		cfg.KeepConsensuses = defaultKeepConsensuses
 	}
 	cfg.MaxConsensusAge = cmp.Or(cfg.MaxConsensusAge, defaultMaxConsensusAge)
-	return &Cache{
+	c := &Cache{
 		cfg:     cfg,
 		wake:    make(chan struct{}, 1),
 		routers: routerStore{byDigest: map[[20]byte]*router{}, byFP: map[[20]byte][]*router{}},
 		extras:  map[[20]byte]*extraInfo{},
 		micros:  map[[32]byte]*micro{},
 	}
+	c.openArchive()
+	return c
 }
 
 // Run compresses and makes diffs as consensuses come, and drops what is old, until ctx ends. A new consensus is served once

@@ -2,6 +2,7 @@ package dircache
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/wire/consensus"
@@ -41,7 +42,7 @@ func (c *Cache) Clean() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range c.flavors {
-		c.flavors[i].trim(c.cfg.KeepConsensuses, now.Add(-c.cfg.MaxConsensusAge))
+		c.trimLocked(&c.flavors[i], now)
 	}
 	c.cleanCertsLocked(now)
 	c.cleanRoutersLocked(now)
@@ -54,14 +55,22 @@ func (c *Cache) cleanRoutersLocked(now time.Time) {
 	if listed == nil {
 		return
 	}
+	most := maxPerRouter
+	if len(c.routers.byDigest) >= 2*len(c.routers.byFP) {
+		most = maxUnlistedRouters
+	}
 	used := map[[20]byte]bool{}
-	for digest, r := range c.routers.byDigest {
-		_, isListed := listed[digest]
-		if !isListed && r.listedUntil.Before(now) && !r.Published.After(now.Add(-maxRouterAge)) {
-			c.routers.remove(r)
-			continue
+	for _, list := range c.routers.byFP {
+		unlisted := 0
+		for _, r := range slices.Backward(slices.Clone(list)) { // the newest first
+			if _, isListed := listed[r.Digest]; !isListed && r.listedUntil.Before(now) {
+				if unlisted++; unlisted > most || !r.Published.After(now.Add(-maxRouterAge)) {
+					c.routers.remove(r)
+					continue
+				}
+			}
+			used[r.extraInfo] = true
 		}
-		used[r.extraInfo] = true
 	}
 	maps.DeleteFunc(c.extras, func(digest [20]byte, e *extraInfo) bool {
 		return !used[digest] && e.Published.Before(now.Add(-maxLonelyAge))

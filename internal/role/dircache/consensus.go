@@ -1,3 +1,4 @@
+// RESET at 20:44, see RESET-NOTICE.txt: edits of this file since the last commit were lost; make them again and delete this line.
 package dircache
 
 import (
@@ -8,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tropea-net/tropea/internal/lib/compress"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
 )
@@ -21,9 +21,11 @@ type edition struct {
 	flavor                             consensus.Flavor
 	validAfter, freshUntil, validUntil time.Time
 	digest                             [32]byte // SHA3-256 of the signed part, by which clients name it
+	whole                              [32]byte // SHA3-256 of all
 	signers                            []string // fingerprints of authorities, in upper case
 	doc                                *blob
 	diffs                              map[[32]byte]*blob // by the digest of the base; nil if no diff can be made
+	stored
 }
 
 // with returns a copy with another blob: the document for the zero digest, or a diff.
@@ -39,21 +41,6 @@ func (e *edition) with(base [32]byte, b *blob) *edition {
 	}
 	out.diffs[base] = b
 	return &out
-}
-
-// A base is an older consensus. It is kept compressed, since it is read once an hour.
-type base struct {
-	digest     [32]byte
-	validAfter time.Time
-	doc        []byte // nil once it is packed
-	packed     []byte // Deflate
-}
-
-func (b *base) text() ([]byte, error) {
-	if b.doc != nil {
-		return b.doc, nil
-	}
-	return compress.Decode(compress.Deflate, b.packed, compress.Limits{MaxOutput: consensus.MaxLen})
 }
 
 // flavorState is what the cache knows of one flavor.
@@ -73,25 +60,25 @@ func (c *Cache) SetConsensus(doc []byte, cons *consensus.Consensus) error {
 	}
 	e := &edition{
 		flavor: cons.Flavor, validAfter: cons.ValidAfter, freshUntil: cons.FreshUntil, validUntil: cons.ValidUntil,
-		digest: cons.Digests.SHA3, signers: signersOf(cons), doc: newBlob(doc),
+		digest: cons.Digests.SHA3, whole: cons.Digests.Whole, signers: signersOf(cons), doc: newBlob(doc),
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	st := &c.flavors[e.flavor]
 	switch {
+	case st.newest == nil || e.validAfter.After(st.newest.validAfter):
+		st.promote(e)
+		if st.newest != nil {
+			st.keep(st.newest)
+		}
+		st.newest = e
+		c.noteListedLocked(cons)
 	case st.knows(e.validAfter):
 		return nil
-	case st.newest == nil:
-		st.newest = e
-		c.noteListedLocked(cons)
-	case e.validAfter.After(st.newest.validAfter):
-		st.keep(st.newest)
-		st.newest = e
-		c.noteListedLocked(cons)
 	default:
 		st.keep(e)
 	}
-	st.trim(c.cfg.KeepConsensuses, now.Add(-c.cfg.MaxConsensusAge))
+	c.trimLocked(st, now)
 	c.wakeUp()
 	return nil
 }
@@ -113,23 +100,42 @@ func signersOf(c *consensus.Consensus) (list []string) {
 
 func (st *flavorState) knows(validAfter time.Time) bool {
 	return st.newest != nil && st.newest.validAfter.Equal(validAfter) ||
-		slices.ContainsFunc(st.bases, func(b *base) bool { return b.validAfter.Equal(validAfter) })
+		slices.ContainsFunc(st.bases, func(b *base) bool { return b.ValidAfter.Equal(validAfter) })
+}
+
+// promote takes an edition that is to be the newest from among the bases, where one that lies in the archive is.
+func (st *flavorState) promote(e *edition) {
+	i := slices.IndexFunc(st.bases, func(b *base) bool { return b.ValidAfter.Equal(e.validAfter) })
+	if i < 0 {
+		return
+	}
+	if st.bases[i].Digest == e.digest {
+		e.stored = st.bases[i].stored
+	}
+	st.bases = slices.Delete(slices.Clone(st.bases), i, i+1)
 }
 
 // keep makes an edition a base.
 func (st *flavorState) keep(e *edition) {
-	b := &base{digest: e.digest, validAfter: e.validAfter, packed: e.doc.forms[dirhttp.Deflate]}
-	if b.packed == nil {
-		b.doc = e.doc.forms[dirhttp.Identity]
+	b := &base{Archived: e.archived(), stored: e.stored}
+	if b.file == "" {
+		if b.packed = e.doc.forms[dirhttp.Deflate]; b.packed == nil {
+			b.doc = e.doc.forms[dirhttp.Identity]
+		}
 	}
-	i, _ := slices.BinarySearchFunc(st.bases, e.validAfter, func(b *base, t time.Time) int { return b.validAfter.Compare(t) })
+	st.insert(b)
+}
+
+func (st *flavorState) insert(b *base) {
+	i, _ := slices.BinarySearchFunc(st.bases, b.ValidAfter, func(b *base, t time.Time) int { return b.ValidAfter.Compare(t) })
 	st.bases = slices.Insert(st.bases, i, b)
 }
 
-// trim drops bases that are too many or too old, and the diffs from them.
-func (st *flavorState) trim(most int, cutoff time.Time) {
-	drop := max(0, len(st.bases)-max(most, 0))
-	for drop < len(st.bases) && st.bases[drop].validAfter.Before(cutoff) {
+// trimLocked drops bases that are too many or too old, and the diffs from them.
+func (c *Cache) trimLocked(st *flavorState, now time.Time) {
+	cutoff := now.Add(-c.cfg.MaxConsensusAge)
+	drop := max(0, len(st.bases)-max(c.cfg.KeepConsensuses, 0))
+	for drop < len(st.bases) && st.bases[drop].ValidAfter.Before(cutoff) {
 		drop++
 	}
 	if drop == 0 {
@@ -138,6 +144,11 @@ func (st *flavorState) trim(most int, cutoff time.Time) {
 	gone := st.bases[:drop]
 	st.bases = slices.Clone(st.bases[drop:])
 	st.forget(gone)
+	for _, b := range gone {
+		if b.file != "" {
+			c.dropped = append(c.dropped, b.file)
+		}
+	}
 }
 
 // forget takes the diffs from dropped bases out of the newest edition. An older one that is still served keeps its own for
@@ -149,7 +160,7 @@ func (st *flavorState) forget(gone []*base) {
 	e := *st.newest
 	e.diffs = maps.Clone(e.diffs)
 	for _, b := range gone {
-		delete(e.diffs, b.digest)
+		delete(e.diffs, b.Digest)
 	}
 	st.replace(&e)
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/consensus/consensustest"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
+	"github.com/tropea-net/tropea/internal/wire/extrainfo"
 	"github.com/tropea-net/tropea/internal/wire/microdesc"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
 )
@@ -72,7 +73,7 @@ func TestDirclient(t *testing.T) {
 		cache.AddCert(cert)
 		d := &routerdesc.Descriptor{RSA: [20]byte{1}, Digest: [20]byte{2}, ExtraInfo: [20]byte{3}, Published: time.Now(), Text: []byte("router x\n")}
 		cache.AddDescriptor(d)
-		cache.AddExtraInfo(dircache.Document{Fingerprint: d.RSA, Digest: d.ExtraInfo, Published: time.Now(), Text: []byte("extra-info x\n")})
+		cache.AddExtraInfo(&extrainfo.Document{RSA: d.RSA, Digest: d.ExtraInfo, Published: time.Now(), Text: []byte("extra-info x\n")})
 		var digests [][32]byte
 		for i, text := range n.Microdescs {
 			cache.AddMicrodescs([]microdesc.Entry{{Text: text}})

@@ -11,8 +11,8 @@
 // A [Server] reads requests and answers them with the status codes, headers and preferences of C tor's dircache.c. What
 // this package does not know, such as votes, uploads and onion service descriptors, it asks of a hook.
 //
-// Nothing is stored on disk. C tor keeps old consensuses and diffs in its diff-cache directory; after a restart we make
-// diffs from those consensuses only that are set again, and from the ones that come afterwards.
+// Old consensuses, from which diffs are made, lie on disk, in C tor's directory diff-cache. Everything else that is stored
+// is stored by whoever fills the cache: package dirsync.
 //
 // https://spec.torproject.org/dir-spec/directory-cache-operation.html
 package dircache

@@ -1,3 +1,4 @@
+// RESET at 20:44, see RESET-NOTICE.txt: edits of this file since the last commit were lost; make them again and delete this line.
 package dircache
 
 import (
@@ -7,6 +8,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
+	"github.com/tropea-net/tropea/internal/wire/extrainfo"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
 )
 
@@ -35,6 +37,9 @@ const (
 	maxPublishAge = 24 * time.Hour
 	// maxRouterAge is after how long a descriptor that no consensus lists is dropped.
 	maxRouterAge = 5 * 24 * time.Hour
+	// maxUnlistedRouters is how many descriptors of one relay are kept that no consensus in force lists, once there are as
+	// many of them as there are relays. C tor keeps two, but maps them from disk.
+	maxUnlistedRouters = 1
 	// maxLonelyAge is after how long an extra-info document is dropped that no descriptor refers to.
 	maxLonelyAge = 24 * time.Hour
 )
@@ -66,12 +71,12 @@ func (c *Cache) AddDescriptor(d *routerdesc.Descriptor) {
 }
 
 // AddExtraInfo adds an extra-info document; its text is copied.
-func (c *Cache) AddExtraInfo(d Document) {
-	d.Text = bytes.Clone(d.Text)
+func (c *Cache) AddExtraInfo(d *extrainfo.Document) {
+	e := &extraInfo{Document{d.RSA, d.Digest, d.Published, bytes.Clone(d.Text)}}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.extras[d.Digest] == nil {
-		c.extras[d.Digest] = &extraInfo{d}
+		c.extras[d.Digest] = e
 	}
 }
 

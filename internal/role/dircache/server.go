@@ -1,3 +1,4 @@
+// RESET at 20:44, see RESET-NOTICE.txt: edits of this file since the last commit were lost; make them again and delete this line.
 package dircache
 
 import (
@@ -41,6 +42,7 @@ type Config struct {
 	Note func(Event)
 
 	MaxConns   int   // requests and answers at a time, beyond which a connection is closed at once; 0 means 4096
+	MaxPerAddr int   // of these for one address, or network of IPv6, that is not a relay's; 0 means a sixteenth, 256
 	MaxAnswers int   // answers at a time, beyond which they are "503 Directory busy"; 0 means 2048
 	MaxMemory  int64 // bytes in long request heads, uploads and answers compressed for the request; 0 means 64 MiB
 	Encoders   int   // answers that are compressed at a time; 0 means half the processors
@@ -62,6 +64,7 @@ type Server struct {
 	cache *Cache
 
 	conns, answers atomic.Int64
+	perAddr        perAddr
 	memory         budget
 	encoders       encoders
 	buffers        sync.Pool // of *bufio.Writer, empty
@@ -71,11 +74,13 @@ type Server struct {
 // NewServer returns a server.
 func NewServer(cfg Config, cache *Cache) *Server {
 	cfg.MaxConns = cmp.Or(cfg.MaxConns, 4096)
+	cfg.MaxPerAddr = cmp.Or(cfg.MaxPerAddr, max(1, cfg.MaxConns/16))
 	cfg.MaxAnswers = cmp.Or(cfg.MaxAnswers, 2048)
 	cfg.MaxMemory = cmp.Or(cfg.MaxMemory, 64<<20)
 	cfg.Encoders = cmp.Or(cfg.Encoders, max(1, runtime.GOMAXPROCS(0)/2))
 	return &Server{
 		cfg: cfg, cache: cache,
+		perAddr:  perAddr{max: cfg.MaxPerAddr, conns: map[netip.Addr]int{}},
 		memory:   budget{max: cfg.MaxMemory},
 		encoders: encoders{slots: make(chan struct{}, cfg.Encoders)},
 		buffers:  sync.Pool{New: func() any { return bufio.NewWriterSize(nil, bufferLen) }},
@@ -89,6 +94,12 @@ func (s *Server) Serve(ctx context.Context, conn net.Conn, from From) {
 	defer s.conns.Add(-1)
 	if s.conns.Add(1) > int64(s.cfg.MaxConns) {
 		return
+	}
+	if !from.Anonymous {
+		if !s.perAddr.take(from.Addr) {
+			return
+		}
+		defer s.perAddr.give(from.Addr)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()

@@ -1,3 +1,4 @@
+// RESET at 20:44, see RESET-NOTICE.txt: edits of this file since the last commit were lost; make them again and delete this line.
 package dircache
 
 import (
@@ -19,18 +20,28 @@ type job struct {
 	edition *edition // the newest of its flavor when the job was found
 	base    *base    // of the diff that the job is about; nil for the whole document
 	pack    bool     // compress the base itself
+	store   bool     // put the base, or the edition if there is none, into the archive
 	blob    *blob    // to compress; nil to make the diff
 	form    dirhttp.Encoding
 }
 
 // Work does one piece of work that waits, off the path of requests, and reports whether there was any. Run calls it.
 func (c *Cache) Work() bool {
+	if c.removeDropped() {
+		return true
+	}
 	j, ok := c.nextJob()
 	if !ok {
 		return false
 	}
+	if j.store {
+		s := stored{tried: true}
+		safego.Run(c.cfg.Env.Log, "directory cache", func() { s = c.put(&j) })
+		c.noteStored(&j, s)
+		return true
+	}
 	var result []byte // nil if the job failed: it is not tried again
-	safego.Run(c.cfg.Env.Log, "directory cache", func() { result = j.do() })
+	safego.Run(c.cfg.Env.Log, "directory cache", func() { result = c.do(&j) })
 	if j.base != nil && j.blob == nil && !j.pack && result == nil {
 		c.cfg.Env.Log.Info("No diff can be made from an older consensus", "flavor", j.edition.flavor.String())
 	}
@@ -38,8 +49,8 @@ func (c *Cache) Work() bool {
 	return true
 }
 
-// nextJob finds the most urgent piece of work: the first form of a new consensus, its other forms, diffs from the newest
-// base to the oldest, and last the compression of bases that never were served.
+// nextJob finds the most urgent piece of work: the first form of a new consensus, its other forms, its place in the archive,
+// diffs from the newest base to the oldest, and last the compression of bases that never were served.
 func (c *Cache) nextJob() (job, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -52,6 +63,9 @@ func (c *Cache) nextJob() (job, bool) {
 			}
 		}
 	}
+	if j, ok := c.storeJobLocked(); ok {
+		return j, true
+	}
 	for i := range c.flavors {
 		if j, ok := c.flavors[i].diffJob(); ok {
 			return j, true
@@ -59,7 +73,7 @@ func (c *Cache) nextJob() (job, bool) {
 	}
 	for i := range c.flavors {
 		for _, b := range c.flavors[i].bases {
-			if b.packed == nil {
+			if b.doc != nil {
 				return job{edition: c.flavors[i].newest, base: b, pack: true}, true
 			}
 		}
@@ -68,9 +82,15 @@ func (c *Cache) nextJob() (job, bool) {
 }
 
 func (st *flavorState) diffJob() (job, bool) {
+	if st.newest == nil {
+		return job{}, false
+	}
 	for i := len(st.bases) - 1; i >= 0; i-- {
 		b := st.bases[i]
-		diff, made := st.newest.diffs[b.digest]
+		if b.ValidAfter.After(st.newest.validAfter) {
+			continue // out of the archive; whoever filled the cache has lost it
+		}
+		diff, made := st.newest.diffs[b.Digest]
 		if !made {
 			return job{edition: st.newest, base: b}, true
 		}
@@ -84,17 +104,18 @@ func (st *flavorState) diffJob() (job, bool) {
 	return job{}, false
 }
 
-// do computes without a lock: everything that the job refers to is immutable, but for base.doc, which only the goroutine
-// that works changes.
-func (j *job) do() []byte {
+// do computes without a lock: everything that the job refers to is immutable, but for the contents of bases, which only the
+// goroutine that works changes.
+func (c *Cache) do(j *job) []byte {
 	switch {
 	case j.pack:
 		return compressBest(dirhttp.Deflate, j.base.doc)
 	case j.blob != nil:
 		return compressBest(j.form, j.blob.forms[dirhttp.Identity])
 	}
-	from, err := j.base.text()
+	from, err := c.text(j.base)
 	if err != nil {
+		c.cfg.Env.Log.Info("An old consensus cannot be read", "err", err)
 		return nil
 	}
 	diff, err := consdiff.Make(from, j.edition.doc.forms[dirhttp.Identity])
@@ -111,17 +132,18 @@ func (c *Cache) install(j *job, result []byte) {
 	if j.pack {
 		if j.base.packed = result; result == nil {
 			j.base.packed = j.base.doc // does not decode: no diff will be made from it
+			j.base.tried = true
 		}
 		j.base.doc = nil
 		return
 	}
 	st := &c.flavors[j.edition.flavor]
-	if st.newest.digest != j.edition.digest || !st.newest.validAfter.Equal(j.edition.validAfter) {
+	if !st.isNewest(j.edition) {
 		return
 	}
 	var key [32]byte
 	if j.base != nil {
-		key = j.base.digest
+		key = j.base.Digest
 		if !st.has(j.base) {
 			return
 		}
@@ -134,6 +156,11 @@ func (c *Cache) install(j *job, result []byte) {
 		b = newBlob(result)
 	}
 	st.replace(st.newest.with(key, b))
+}
+
+// isNewest reports whether e is a state of the newest edition.
+func (st *flavorState) isNewest(e *edition) bool {
+	return st.newest.digest == e.digest && st.newest.validAfter.Equal(e.validAfter)
 }
 
 func (st *flavorState) has(b *base) bool {

@@ -141,10 +141,10 @@ func TestBases(t *testing.T) {
 		t.Fatalf("%d bases, %d diffs, served %v", len(st.bases), len(st.newest.diffs), st.served.validAfter)
 	}
 	for i, b := range st.bases {
-		if b.digest != nets[2+i].Consensus.Digests.SHA3 || b.doc != nil {
-			t.Errorf("base %d of %v, packed %v", i, b.validAfter, b.doc == nil)
+		if b.Digest != nets[2+i].Consensus.Digests.SHA3 || b.doc != nil {
+			t.Errorf("base %d of %v, packed %v", i, b.ValidAfter, b.doc == nil)
 		}
-		if text, err := b.text(); err != nil || !bytes.Equal(text, nets[2+i].Doc) {
+		if text, err := c.text(b); err != nil || !bytes.Equal(text, nets[2+i].Doc) {
 			t.Errorf("base %d: %v", i, err)
 		}
 	}
