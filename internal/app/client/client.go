@@ -67,6 +67,11 @@ type Config struct {
 	State  *state.File    // the state file of Env.State
 	Links  *link.Registry // Security and ConnectTimeout are not looked at, then
 	Events *event.Bus     // gets the events of Links
+
+	// How a relay fetches documents; see dirsync.Config. A relay asks any caches, and no guards.
+	Mirror          *dirsync.Mirror
+	FromAuthorities func() bool
+	DirPorts        bool
 }
 
 // Padding says whether links are padded.
@@ -129,13 +134,21 @@ func New(cfg Config) (*Client, error) {
 		})
 	}
 	requests := dirclient.Client{Now: cfg.Env.Now}
+	caches := c.guards.caches
+	if cfg.DirPorts {
+		requests.Net = cfg.Env.Net
+	}
+	if cfg.FromAuthorities != nil {
+		caches = anyCaches(newRand())
+	}
 	cacheEnv := cfg.Env
 	cacheEnv.State = cfg.Cache
 	c.dirs = dirsync.New(dirsync.Config{
 		Env: cacheEnv, Get: &requests,
 		Authorities: cfg.Authorities, Fallbacks: cfg.Fallbacks,
-		Caches: c.guards.caches, PathFraction: sel.PathFraction, Rand: newRand(), Events: c.bus,
+		Caches: caches, PathFraction: sel.PathFraction, Rand: newRand(), Events: c.bus,
 		Schedule: cfg.Schedule, MinPaths: cfg.MinPaths,
+		Mirror: cfg.Mirror, FromAuthorities: cfg.FromAuthorities, DirPorts: cfg.DirPorts, Self: cfg.Select.Self,
 	})
 	c.circuits = circmgr.New(circmgr.Config{
 		Env: cfg.Env, Links: c.links, Dir: c.dirs, Guards: c.guards, Select: sel, Rand: newRand(), Events: c.bus,

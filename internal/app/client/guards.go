@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/tropea-net/tropea/internal/netstate/guard"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
+	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/statedoc"
 )
 
@@ -72,6 +74,27 @@ func (g *guards) Succeeded(r *netdir.Relay) {
 // Failed implements circmgr.Guards.
 func (g *guards) Failed(r *netdir.Relay) {
 	g.use(func(s *guard.Set, now time.Time) { s.Failed(r.RSA, now) })
+}
+
+// anyCaches returns what chooses up to n directory caches by their bandwidth, as relays do, which need not hide what they
+// ask for. The owner of the directory alone calls it.
+func anyCaches(rng *rand.Rand) func(v *netdir.View, n int) []*netdir.Relay {
+	return func(v *netdir.View, n int) (list []*netdir.Relay) {
+		for range n {
+			var draw netdir.Draw
+			for r := range v.Relays() {
+				if r.Usable() && r.Flags.Has(consensus.V2Dir) && !slices.Contains(list, r) {
+					draw.Add(r, uint64(r.Bandwidth), rng)
+				}
+			}
+			r := draw.Chosen()
+			if r == nil {
+				break
+			}
+			list = append(list, r)
+		}
+		return list
+	}
 }
 
 // caches returns up to n guards that serve directory documents.

@@ -322,6 +322,7 @@ func (d *Daemon) startClient(ctx context.Context, relay *runningRelay) (*running
 	if relay != nil {
 		cfg.Links, cfg.Events = relay.Links(), relay.Events()
 		cfg.Select.Self, _ = relay.Identities()
+		cfg.Mirror, cfg.FromAuthorities, cfg.DirPorts = relay.Mirror(), relay.FromAuthorities, true
 	}
 	c, err := client.New(cfg)
 	if err != nil {

@@ -30,8 +30,15 @@ func (d *Daemon) relayConfig() (server.Config, error) {
 	if err != nil {
 		return server.Config{}, err
 	}
+	var page []byte
+	if r.FrontPage != "" {
+		if page, err = os.ReadFile(r.FrontPage); err != nil {
+			return server.Config{}, fmt.Errorf("DirPortFrontPage: %w", err)
+		}
+	}
 	return server.Config{
-		Env: d.env(), State: d.state, Keys: keys,
+		Env: d.env(), State: d.state, Cache: d.cache, Keys: keys,
+		ExtraInfo: d.cfg.Values.Bool("DownloadExtraInfo"), MaxDiffAge: r.Limits.MaxConsensusAge, FrontPage: page,
 		DirCache: r.DirCache, ExtendPrivate: r.ExtendPrivate, QueueDelay: r.Limits.MaxOnionDelay,
 		Padding:     link.DefaultPadding,
 		DoS:         dosConfig(&r.DoS),

@@ -98,11 +98,19 @@ func (s *ends) apply(v *netdir.View) {
 	s.resolver.SetLimits(time.Duration(p.Of(params.ExitDNSTimeout))*time.Millisecond, int(p.Of(params.ExitDNSAttempts)))
 }
 
+// refusesUnknown tells whether streams may come from relays in the consensus alone.
+func (s *ends) refusesUnknown() bool {
+	v := s.view.Load()
+	return s.cfg.Load().RefuseUnknown.Or(v == nil || v.Consensus().Params.Of(params.RefuseUnknownExits) != 0)
+}
+
 // knownRelay tells whether streams may come from a relay.
 func (s *ends) knownRelay(p link.Peer) bool {
+	if !s.refusesUnknown() {
+		return true
+	}
 	v := s.view.Load()
-	refuse := v == nil || v.Consensus().Params.Of(params.RefuseUnknownExits) != 0
-	return !s.cfg.Load().RefuseUnknown.Or(refuse) || v != nil && v.ByRSA(p.RSA) != nil
+	return v != nil && v.ByRSA(p.RSA) != nil
 }
 
 // mayStream is the defence against too many streams of a circuit.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/app/client"
+	"github.com/tropea-net/tropea/internal/client/dirsync"
 	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/wire/params"
@@ -17,6 +18,22 @@ func (s *Server) SetClient(c *client.Client) {
 	case s.newClient <- struct{}{}:
 	default:
 	}
+}
+
+// Mirror is what the client is to fetch for others; nil if the relay serves no documents.
+func (s *Server) Mirror() *dirsync.Mirror {
+	if s.cache == nil {
+		return nil
+	}
+	return &dirsync.Mirror{Sink: s.cache, ExtraInfo: s.cfg.ExtraInfo}
+}
+
+// FromAuthorities tells whether the client is to ask authorities for documents: a relay does that publishes itself and
+// serves them, or needs to know all relays since it refuses unknown exits; and one that does not know its address, which
+// they can tell (dirclient_fetches_from_authorities in C tor).
+func (s *Server) FromAuthorities() bool {
+	d := s.publisher.Current()
+	return d == nil || s.cfg.Info.Publish && (s.cache != nil || s.ends.refusesUnknown())
 }
 
 // View returns the network as the relay knows it, nil if it does not yet.

@@ -18,6 +18,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/event"
 	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/lib/statefile"
 	"github.com/tropea-net/tropea/internal/role/dircache"
 	"github.com/tropea-net/tropea/internal/role/dos"
 	"github.com/tropea-net/tropea/internal/role/publish"
@@ -29,10 +30,14 @@ import (
 type Config struct {
 	Env   env.Env // its State is the data directory
 	State *state.File
+	Cache statefile.Store  // directory documents; Env.State if nil
 	Keys  relaykeys.Config // without OnionRotated, which State has
 
 	DirCache      bool // serve directory documents
-	ExtendPrivate bool // extend circuits to addresses that are not public
+	ExtraInfo     bool // extra-info documents too (DownloadExtraInfo)
+	FrontPage     []byte
+	MaxDiffAge    time.Duration // MaxConsensusAgeForDiffs
+	ExtendPrivate bool          // extend circuits to addresses that are not public
 	QueueDelay    time.Duration
 	DoS           dos.Config
 	Exit          Exit
@@ -104,8 +109,12 @@ func New(cfg Config) (*Server, error) {
 		rc.MayExtend = func(a netip.AddrPort) bool { return a.Port() != 0 }
 	}
 	if cfg.DirCache {
-		s.cache = dircache.NewCache(dircache.CacheConfig{Env: cfg.Env})
-		s.answer = dircache.NewServer(dircache.Config{Env: cfg.Env}, s.cache)
+		disk := cfg.Cache
+		if disk == nil {
+			disk = cfg.Env.State
+		}
+		s.cache = dircache.NewCache(dircache.CacheConfig{Env: cfg.Env, Disk: disk, MaxConsensusAge: cfg.MaxDiffAge})
+		s.answer = dircache.NewServer(dircache.Config{Env: cfg.Env, FrontPage: cfg.FrontPage}, s.cache)
 		rc.Directory = s.directory
 	}
 	s.relay = relay.New(rc)

@@ -32,7 +32,7 @@ const (
 	soakClients  = 4 // processes: two of each program
 	sampleEvery  = 30 * time.Second
 	bulkLen      = 4 << 20
-	thinkTime    = 2 * time.Second // on average, between two pieces of work of a user
+	thinkTime    = 5 * time.Second // on average, between two pieces of work of a user
 	soakPatience = time.Minute     // for one piece of work
 )
 
