@@ -23,6 +23,7 @@ const loopback = "127.0.0.1"
 //	GET /meet?seed=S&size=N   the same as /body, once meeting requests are there at the same time
 type web struct {
 	port uint16
+	v6   bool // it listens on ::1 too
 
 	mu   sync.Mutex // guards the fields below
 	here int
@@ -45,14 +46,17 @@ func newWeb(t *testing.T) *web {
 	mux.HandleFunc("GET /endless", serveEndless)
 	mux.HandleFunc("GET /meet", w.serveMeeting)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		server.Serve(l)
-	}()
+	listeners := []net.Listener{l}
+	if l6, err := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(int(w.port)))); err == nil {
+		listeners, w.v6 = append(listeners, l6), true
+	}
+	var done sync.WaitGroup
+	for _, l := range listeners {
+		done.Go(func() { server.Serve(l) })
+	}
 	t.Cleanup(func() {
 		server.Close()
-		<-done
+		done.Wait()
 	})
 	return w
 }

@@ -205,6 +205,14 @@ func (node *Node) Log() (string, error) {
 	return string(b), err
 }
 
+// Interrupt asks the node's process to end by SIGINT, and does not wait.
+func (node *Node) Interrupt() error { return node.Kick(os.Interrupt) }
+
+// Flags asks an authority for the flags of all relays in its consensus, by nickname.
+func (node *Node) Flags(ctx context.Context) (map[string][]string, error) {
+	return fetchFlags(ctx, node.DirPort)
+}
+
 // Kick sends the node's process a signal.
 func (node *Node) Kick(sig os.Signal) error {
 	p, err := os.FindProcess(node.process().PID())
