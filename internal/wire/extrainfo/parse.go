@@ -63,13 +63,29 @@ const (
 	tagSignature = "SIGNATURE"
 )
 
-var schema = netdoc.NewSchema(
-	netdoc.Rule{Keyword: kwExtraInfo, Min: 1, Max: 1, MinArgs: 2, Place: netdoc.First},
-	netdoc.Rule{Keyword: "identity-ed25519", Min: 1, Max: 1, Object: netdoc.NeedObject},
-	netdoc.Rule{Keyword: "published", Min: 1, Max: 1, MinArgs: 2},
-	netdoc.Rule{Keyword: kwEdSig, Min: 1, Max: 1, MinArgs: 1},
-	netdoc.Rule{Keyword: kwRSASig, Min: 1, Max: 1, Object: netdoc.NeedObject, Place: netdoc.Last},
-)
+// statistics are the items that may come once, without an object. C tor lets all others come as they like
+// (extrainfo_token_table).
+const statistics = "read-history write-history dirreq-stats-end dirreq-v2-ips dirreq-v3-ips dirreq-v2-reqs dirreq-v3-reqs " +
+	"dirreq-v2-share dirreq-v3-share dirreq-v2-resp dirreq-v3-resp dirreq-v2-direct-dl dirreq-v3-direct-dl " +
+	"dirreq-v2-tunneled-dl dirreq-v3-tunneled-dl entry-stats-end entry-ips cell-stats-end cell-processed-cells " +
+	"cell-queued-cells cell-time-in-queue cell-circuits-per-decile exit-stats-end exit-kibibytes-written exit-kibibytes-read " +
+	"exit-streams-opened"
+
+var schema = newSchema()
+
+func newSchema() *netdoc.Schema {
+	rules := []netdoc.Rule{
+		{Keyword: kwExtraInfo, Min: 1, Max: 1, MinArgs: 2, Place: netdoc.First},
+		{Keyword: "identity-ed25519", Min: 1, Max: 1, Object: netdoc.NeedObject},
+		{Keyword: "published", Min: 1, Max: 1, MinArgs: 2},
+		{Keyword: kwEdSig, Min: 1, Max: 1, MinArgs: 1},
+		{Keyword: kwRSASig, Min: 1, Max: 1, Object: netdoc.NeedObject, Place: netdoc.Last},
+	}
+	for keyword := range strings.FieldsSeq(statistics) {
+		rules = append(rules, netdoc.Rule{Keyword: keyword, Max: 1})
+	}
+	return netdoc.NewSchema(rules...)
+}
 
 // maxCert bounds the certificate of the signing key, in bytes.
 const maxCert = 1024

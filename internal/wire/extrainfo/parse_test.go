@@ -20,26 +20,49 @@ const spec = "https://spec.torproject.org/dir-spec/extra-info-document-format.ht
 
 var published = time.Date(2026, 8, 20, 1, 2, 3, 0, time.UTC)
 
-// both are what C tor 0.4.9.11 wrote for a relay of a private network: its descriptor and its extra-info document.
-//
-//go:embed testdata/ctor.txt
-var both []byte
+// What C tor 0.4.9.11 wrote for relays of private networks: descriptors, each with its extra-info document. That of the second
+// file has all statistics, since the clock was set ahead.
+var (
+	//go:embed testdata/ctor.txt
+	ctorPlain []byte
+	//go:embed testdata/ctor-statistics.txt
+	ctorStatistics []byte
+)
+
+// pairs cuts text at descriptors and extra-info documents.
+func pairs(text []byte) (all [][2][]byte) {
+	for len(text) > 0 {
+		i := bytes.Index(text, []byte("\nextra-info ")) + 1
+		j := bytes.Index(text[i:], []byte("\nrouter ")) + 1
+		if j == 0 {
+			j = len(text) - i
+		}
+		all = append(all, [2][]byte{text[:i], text[i : i+j]})
+		text = text[i+j:]
+	}
+	return all
+}
 
 func TestFromCTor(t *testing.T) {
-	i := bytes.Index(both, []byte("extra-info "))
-	r, err := routerdesc.Parse(both[:i])
-	if err != nil {
-		t.Fatal(err)
+	all := append(pairs(ctorPlain), pairs(ctorStatistics)...)
+	if len(all) != 3 {
+		t.Fatalf("%d pairs", len(all))
 	}
-	d, err := extrainfo.Parse(both[i:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Check(r); err != nil {
-		t.Error(err)
-	}
-	if r.ExtraInfo256 == [32]byte{} {
-		t.Error("the descriptor does not tell the SHA-256 digest")
+	for _, pair := range all {
+		r, err := routerdesc.Parse(pair[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := extrainfo.Parse(pair[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Check(r); err != nil {
+			t.Errorf("%s: %v", r.Nickname, err)
+		}
+		if r.ExtraInfo256 == [32]byte{} {
+			t.Error("the descriptor does not tell the SHA-256 digest")
+		}
 	}
 }
 
@@ -116,6 +139,11 @@ func TestParseRefuses(t *testing.T) {
 		{"fingerprint", replace("extra-info relay ", "extra-info relay F"), netdoc.ErrBadValue},
 		{"opt", "opt " + doc, extrainfo.ErrPosition},
 		{"no time", replace("published 2026", "published 20260"), netdoc.ErrBadValue},
+		{"statistic twice", replace("write-history", "write-history\nwrite-history"), netdoc.ErrTooMany},
+		{"object of a statistic", replace("router-sig", "-----BEGIN X-----\nAAAA\n-----END X-----\nrouter-sig"), netdoc.ErrMisplaced},
+		{"NUL", replace("(86400 s)", "(86400\x00s)"), netdoc.ErrBadByte},
+		{"carriage return", replace("2048\n", "2048\r\n"), netdoc.ErrBadByte},
+		{"no RSA signature", doc[:strings.Index(doc, "router-signature")], netdoc.ErrMissing},
 		{"truncated", doc[:len(doc)-10], netdoc.ErrTruncated},
 		{"twice", doc + doc, netdoc.ErrMisplaced},
 	} {
@@ -130,7 +158,9 @@ func TestParseRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	_, text := extrainfotest.New("relay").Publish(published)
 	f.Add(text)
-	f.Add(both[bytes.Index(both, []byte("extra-info ")):])
+	for _, pair := range append(pairs(ctorPlain), pairs(ctorStatistics)...) {
+		f.Add(pair[1])
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d, err := extrainfo.Parse(text)
 		if err == nil && !bytes.Equal(d.Text, text) {

@@ -26,6 +26,7 @@ type Relay struct {
 	ed       ed25519.PrivateKey
 	signing  ed25519.PrivateKey
 	ntor     *ecdh.PrivateKey
+	onion    *rsa.PrivateKey
 }
 
 func must[T any](v T, err error) T {
@@ -46,6 +47,7 @@ func New(nickname string) *Relay {
 		Nickname: nickname, ed: ed, signing: signing,
 		identity: must(rsa.GenerateKey(rand.Reader, rsakey.RelayBits)),
 		ntor:     must(ecdh.X25519().GenerateKey(rand.Reader)),
+		onion:    must(rsa.GenerateKey(rand.Reader, rsakey.RelayBits)),
 	}
 	r.RSA = rsakey.Fingerprint(&r.identity.PublicKey)
 	return r
@@ -79,6 +81,7 @@ func (r *Relay) Publish(at time.Time) (descriptor, extra []byte) {
 	}
 	descriptor = must(routerdesc.Make(&d, &routerdesc.Keys{
 		Identity: k.Identity, Signing: k.Signing, SigningCert: k.SigningCert, Ntor: r.ntor, NtorLife: certLife,
+		Onion: r.onion,
 	}))
 	return descriptor, e.Text
 }
