@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"reflect"
@@ -14,49 +15,44 @@ import (
 )
 
 // A Publisher publishes the relay. Its methods are safe for concurrent use.
+//
+// Two clocks are at work, and so many functions take one of two moments: wall goes into documents, now is for waits.
 type Publisher struct {
 	cfg  Config
 	log  *slog.Logger
-	msgs chan func(now time.Time)
+	msgs chan func(wall time.Time)
 	wake chan struct{} // holds a token when work is to look again
 	done chan struct{}
-	wg   sync.WaitGroup // tests and uploads
-	seen [2]atomic.Bool // Reached, of IPv4 and IPv6
+	wg   sync.WaitGroup // tests, uploads and look-ups
 
 	current atomic.Pointer[Documents]
+	own     atomic.Pointer[own]
+	seen    [2]atomic.Pointer[netip.Addr] // where somebody has come in, over IPv4 and IPv6
+	checked atomic.Bool                   // the directory has changed
 
 	// The goroutine in Run owns the fields below.
-	ctx             context.Context
-	info            Info
-	started         time.Time
-	v4, v6          family
-	hints           []hint
-	dirty           changes
-	hibernating     bool
-	bandwidthTested bool
-	noAddress       bool // that has been told
-	docs            *Documents
-	built           time.Time // by the clock of waits
-	targets         []*upload
+	ctx         context.Context
+	info        Info
+	started     time.Time // wall
+	net         Network
+	v4, v6      family
+	search      search
+	schedule    schedule
+	bandwidth   bandwidthTest
+	hibernating bool
+	noDirCache  string // why not
+	docs        *Documents
+	built       time.Time
+	targets     []*upload
+	told        map[string]bool // see once
 }
 
 // New returns a publisher. Run makes it work.
 func New(cfg Config) *Publisher {
-	if cfg.DummyTAP == nil {
-		cfg.DummyTAP = func() bool { return true }
-	}
-	if cfg.Observed == nil {
-		cfg.Observed = func() uint64 { return 0 }
-	}
-	if cfg.Overloaded == nil {
-		cfg.Overloaded = func() time.Time { return time.Time{} }
-	}
-	if cfg.Ready == nil {
-		cfg.Ready = func() bool { return true }
-	}
 	p := &Publisher{
-		cfg: cfg, log: cfg.Env.Log, info: cfg.Info, msgs: make(chan func(time.Time)), wake: make(chan struct{}, 1), done: make(chan struct{}),
-		v4: family{name: "IPv4"}, v6: family{name: "IPv6", v6: true},
+		cfg: cfg.withDefaults(), log: cfg.Env.Log, info: cfg.Info,
+		msgs: make(chan func(time.Time)), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		v6: family{v6: true}, told: map[string]bool{},
 	}
 	if p.cfg.Post == nil {
 		p.cfg.Post = p.postHTTP
@@ -84,37 +80,46 @@ func (p *Publisher) Addrs() (list []netip.Addr) {
 
 // SetInfo takes over what the operator says now. The policy is asked for again.
 func (p *Publisher) SetInfo(i Info) {
-	p.do(func(now time.Time) {
-		same := reflect.DeepEqual(p.info, i) && p.docs != nil && slices.Equal(p.docs.policy, p.cfg.Policy(p.Addrs()))
-		p.info = i
+	p.do(func(time.Time) {
+		same := reflect.DeepEqual(i, p.info)
 		if !same {
-			p.dirty.mark("config change", now)
+			p.search.anew(!slices.Equal(i.Names, p.info.Names))
+			p.info = i
+		}
+		if !same || p.docs != nil && !slices.Equal(p.docs.policy, p.policy()) {
+			p.schedule.mark("config change")
 		}
 	})
 }
 
-// Changed says that something else in the descriptor has changed, and what: keys, or a need to tell of overload.
+// Changed says that something in the descriptor has changed that the publisher cannot see, and what, such as that names
+// cannot be looked up for streams any more. Of keys, bandwidth and overload [Publisher.Check] is enough.
 func (p *Publisher) Changed(reason string) {
-	p.do(func(now time.Time) { p.dirty.mark(reason, now) })
+	p.do(func(time.Time) { p.schedule.mark(reason) })
 }
 
-// Hibernate says whether the relay hibernates.
+// Hibernate says whether the relay hibernates. Uptime begins anew when it wakes up. A relay that is about to exit does not
+// hibernate, since it may be back in a moment.
 func (p *Publisher) Hibernate(on bool) {
-	p.do(func(now time.Time) {
-		if p.hibernating != on {
-			p.hibernating = on
-			p.dirty.mark("hibernation", now)
+	p.do(func(wall time.Time) {
+		if p.hibernating && !on {
+			p.started = wall
 		}
+		p.hibernating = on
 	})
 }
 
-// Suggest takes note of an address that an authority, or another relay that is believed, sees us as.
+// Suggest takes note of an address that an authority sees us as. The caller has made sure that it is one, as C tor does: by its
+// proven identity and, if nobody else vouches for that, its address.
 func (p *Publisher) Suggest(addr netip.Addr, who string) {
-	p.do(func(time.Time) { p.hints = addHint(p.hints, hint{addr.Unmap(), who}) })
+	p.do(func(time.Time) { p.addHint(addr.Unmap(), who) })
 }
 
-// Check makes the publisher look again: the directory has changed.
-func (p *Publisher) Check() { p.nudge() }
+// Check makes the publisher look again: the directory has changed, or something else that Config tells of.
+func (p *Publisher) Check() {
+	p.checked.Store(true)
+	p.nudge()
+}
 
 func (p *Publisher) nudge() {
 	select {
@@ -124,7 +129,7 @@ func (p *Publisher) nudge() {
 }
 
 // do runs f in the owner goroutine, unless Run has ended. It must not be called from that goroutine.
-func (p *Publisher) do(f func(now time.Time)) {
+func (p *Publisher) do(f func(wall time.Time)) {
 	select {
 	case p.msgs <- f:
 	case <-p.done:
@@ -139,7 +144,24 @@ func (p *Publisher) pace(d time.Duration) time.Duration {
 	return d
 }
 
-// Run publishes until ctx ends.
+func (p *Publisher) families() [2]*family { return [2]*family{&p.v4, &p.v6} }
+
+func (p *Publisher) uptime(wall time.Time) time.Duration { return max(wall.Sub(p.started), 0) }
+
+func (p *Publisher) notice(text string) { p.log.Log(p.ctx, safelog.LevelNotice, text) }
+
+// once logs a warning, unless it was logged since forget.
+func (p *Publisher) once(key, format string, args ...any) {
+	if !p.told[key] {
+		p.told[key] = true
+		p.log.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+// forget says that what once has warned of is over.
+func (p *Publisher) forget(key string) { delete(p.told, key) }
+
+// Run publishes until ctx ends. It returns after all that it has started is over.
 func (p *Publisher) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	p.ctx, p.started = ctx, p.cfg.Env.Now()
@@ -149,7 +171,7 @@ func (p *Publisher) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		timer.Reset(p.work(p.cfg.Env.Now(), time.Now()))
+		timer.Reset(time.Until(p.work(p.cfg.Env.Now(), time.Now())))
 		select {
 		case <-ctx.Done():
 			return
@@ -161,105 +183,93 @@ func (p *Publisher) Run(ctx context.Context) {
 	}
 }
 
-// work does all that is due, and returns how long to wait before looking again. The wall clock goes into documents; now is
-// for waits.
-func (p *Publisher) work(wall, now time.Time) time.Duration {
-	p.v4.assumed, p.v6.assumed = p.info.AssumeIPv4, p.info.AssumeIPv6
-	p.findAddrs(wall)
+// checkInterval is between two looks at what nobody tells of (CHECK_DESCRIPTOR_INTERVAL in C tor).
+const checkInterval = time.Minute
+
+// work does all that is due, and returns when to look again.
+func (p *Publisher) work(wall, now time.Time) (next time.Time) {
+	p.net = p.cfg.Network(wall)
+	if p.checked.Swap(false) {
+		for _, f := range p.families() {
+			f.hurry(p.pace)
+		}
+	}
+	p.findAddrs(wall, now)
 	p.takeReached(wall)
-	next := min(time.Minute, p.test(&p.v4, now), p.test(&p.v6, now))
-	if wait := p.rebuild(wall, now); wait > 0 {
-		next = min(next, wait)
+	next = sooner(now.Add(checkInterval), p.rebuild(wall, now))
+	p.test(now)
+	for _, f := range p.families() {
+		if at := f.due(); at.After(now) { // else something keeps it from being tested
+			next = sooner(next, at)
+		}
+	}
+	if at := p.bandwidth.next; at.After(now) {
+		next = sooner(next, at)
 	}
 	if p.docs != nil && p.publishable() {
-		next = min(next, p.uploads(now))
+		next = sooner(next, p.uploads(now))
 	}
-	return max(next, 0)
+	return next
 }
 
-// findAddrs finds out which addresses the relay has.
-func (p *Publisher) findAddrs(now time.Time) {
-	var system []netip.Addr
-	if len(p.info.Addrs) == 0 {
-		system = systemAddrs()
+// sooner returns the earlier of two moments; the zero time is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	for _, f := range []*family{&p.v4, &p.v6} {
-		port := p.info.Port
-		if f.v6 {
-			port = p.info.Port6
-		}
-		var or netip.AddrPort
-		if addr := p.info.guess(f.v6, system, p.hints); addr.IsValid() && port != 0 {
-			or = netip.AddrPortFrom(addr, port)
-		}
-		old := f.or
-		if !f.set(or, now) {
-			continue
-		}
-		i := map[bool]int{true: 1}[f.v6]
-		p.seen[i].Store(false)
-		p.dirty.mark("IP address changed", now)
-		if old.IsValid() {
-			p.log.Log(p.ctx, safelog.LevelNotice, "Our address has changed", "family", f.name, "from", old, "to", or)
-		}
-	}
-	if none := !p.v4.or.IsValid() && p.info.Port != 0; none != p.noAddress {
-		p.noAddress = none
-		if none && p.info.Publish {
-			p.log.Warn("Cannot find out this relay's public IPv4 address, without which it cannot be published. Authorities may tell; else write an Address line.")
-		}
-	}
+	return a
 }
 
-// publishable tells whether the descriptor may be given to authorities.
+// publishable tells whether the descriptor may be given to authorities (decide_if_publishable_server in C tor). One that
+// still has the address before is not, but for the moment it takes to make another.
 func (p *Publisher) publishable() bool {
-	return p.info.Publish && p.v4.good()
+	return p.info.Publish && p.good(&p.v4) && p.docs.OR == p.v4.or && !p.cfg.Skewed()
 }
 
-// rebuild makes a new descriptor if there is a reason, and returns how long to wait if it is too early.
-func (p *Publisher) rebuild(wall, now time.Time) time.Duration {
+// rebuild makes a new descriptor if there is a reason. If it is too early for one, it returns when.
+func (p *Publisher) rebuild(wall, now time.Time) (at time.Time) {
 	if !p.v4.or.IsValid() {
-		return 0 // a descriptor has an IPv4 address
+		return at // a descriptor has an IPv4 address
 	}
-	if p.docs != nil {
-		var listed time.Time
-		if p.cfg.Listed != nil {
-			listed = p.cfg.Listed()
-		}
-		if why := stale(p.docs, listed, p.cfg.Listed != nil && p.publishable(), wall); why != "" {
-			p.dirty.mark(why, wall)
-		}
-		if bandwidthChanged(p.docs, p.cfg.Observed(), wall.Sub(p.started), wall) {
-			p.dirty.mark("bandwidth has changed", wall)
-		}
-		if p.dirty.reason == "" {
-			return 0
-		}
-		if wait := p.built.Add(p.pace(minInterval)).Sub(now); wait > 0 {
-			return wait
-		}
+	f := p.facts()
+	if p.docs == nil {
+		p.schedule.mark("Tor just started")
+	} else {
+		p.schedule.check(p.docs, &f, &p.net, p.uptime(wall), p.info.Private, wall)
 	}
-	or6 := p.v6.or
-	if !p.v6.good() {
-		or6 = netip.AddrPort{}
+	if p.schedule.reason == "" {
+		return at
 	}
-	reason := p.dirty.reason
-	docs, err := p.build(p.v4.or, or6, reason, wall)
+	if early := p.built.Add(p.pace(minInterval)); !p.built.IsZero() && early.After(now) {
+		return early
+	}
 	p.built = now
-	p.dirty = changes{}
+	docs, err := p.build(f, p.schedule.reason, wall)
 	if err != nil {
-		p.log.Warn("cannot make this relay's descriptor", "err", err)
-		p.dirty.mark(reason, wall)
-		return p.pace(minInterval)
+		p.once("descriptor", "Cannot make this relay's descriptor: %v", err)
+		return now.Add(p.pace(minInterval))
 	}
+	p.forget("descriptor")
+	p.log.Debug("new descriptor", "reason", p.schedule.reason)
+	p.schedule.reason = ""
 	p.docs = docs
 	p.current.Store(docs)
 	for _, u := range p.targets {
-		u.next, u.wait = time.Time{}, 0
+		u.renew()
 	}
 	if p.cfg.Published != nil {
 		p.cfg.Published(docs)
 	}
-	p.log.Info("new descriptor", "reason", reason, "authorities", len(p.targets))
-	return 0
+	p.tell(Made{docs})
+	return time.Time{}
+}
+
+// addHint takes note of what an authority says.
+func (p *Publisher) addHint(addr netip.Addr, who string) {
+	theirs := func(u *upload) bool {
+		return slices.ContainsFunc(u.authority.Dir, func(a netip.AddrPort) bool { return a.Addr() == addr })
+	}
+	if isPublic(addr) && !slices.ContainsFunc(p.targets, theirs) { // nobody has our address but us
+		p.search.hints = addHint(p.search.hints, hint{addr, who, time.Now()})
+	}
 }

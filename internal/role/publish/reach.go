@@ -1,121 +1,145 @@
 package publish
 
 import (
-	"context"
-	"fmt"
 	"net/netip"
 	"time"
-
-	"github.com/tropea-net/tropea/internal/lib/safego"
-	"github.com/tropea-net/tropea/internal/lib/safelog"
 )
 
-// A family is what is known of the relay's address over IPv4, or over IPv6.
+// Times of self-tests, which are C tor's (relay_periodic.c). In test networks they are shorter: see pace.
+const (
+	maxPatience      = 20 * time.Minute // until an address that cannot be reached is worth a warning, and between warnings
+	retestInterval   = time.Minute      // in that time
+	lateInterval     = 20 * time.Minute // between tests after that
+	bandwidthRecheck = 12 * time.Hour
+	movedUptime      = 6 * time.Hour // after which bandwidth is tested again at another address
+)
+
+// lowBandwidth is what a relay that nobody uses may not know to be able to carry, in bytes a second.
+const lowBandwidth = 51200
+
+// A family is what is known of the relay's address over IPv4, or over IPv6. Its moments are for waits.
+//
+//	no address ──► tests, once a directory is there ──► reached
+//	     ▲                       │ another address          │
+//	     └───────────────────────┴──────────────────────────┘
 type family struct {
-	name      string // in the log
-	v6        bool
-	or        netip.AddrPort // invalid if there is none
-	assumed   bool
-	reached   bool      // somebody has come in by it since it is ours
-	since     time.Time // when it became ours
-	warned    time.Time
-	testing   bool
-	nextTest  time.Time
-	announced bool
+	v6     bool
+	or     netip.AddrPort // invalid if there is none
+	method Method
+
+	reached bool // somebody has come in by it
+	began   time.Time
+	testing bool
+	next    time.Time // when to test
+	last    time.Time // when it was last tested
+	warn    time.Time // when to warn
 }
 
-// good tells whether the address may be published.
-func (f *family) good() bool { return f.or.IsValid() && (f.reached || f.assumed) }
+// String names the family as operators know it.
+func (f *family) String() string {
+	if f.v6 {
+		return "IPv6"
+	}
+	return "IPv4"
+}
 
-// set gives the family another address, and tells whether it is another one.
-func (f *family) set(or netip.AddrPort, now time.Time) bool {
+// set gives the family another address, and tells whether it is another one. Tests begin anew.
+func (f *family) set(or netip.AddrPort, by Method) bool {
+	f.method = by
 	if f.or == or {
 		return false
 	}
-	*f = family{name: f.name, v6: f.v6, or: or, assumed: f.assumed, since: now}
+	*f = family{v6: f.v6, or: or, method: by}
 	return true
 }
 
-const testTimeout = 2 * time.Minute
-
-// test begins a self-test if one is due, and returns how long to wait for the next.
-func (p *Publisher) test(f *family, now time.Time) time.Duration {
-	if !f.or.IsValid() || f.reached || f.assumed || !p.info.Publish || p.cfg.Test == nil || !p.cfg.Ready() {
-		return time.Hour
+// begin tells whether tests begin now, which is worth telling.
+func (f *family) begin(now time.Time, patience time.Duration) bool {
+	if !f.began.IsZero() {
+		return false
 	}
-	if !f.announced {
-		f.announced = true
-		p.log.Log(p.ctx, safelog.LevelNotice, fmt.Sprintf("Now checking whether %s ORPort %s is reachable... (this may take up to %d minutes -- look for log messages indicating success)",
-			f.name, f.or, int(maxPatience.Minutes())))
-		f.since, f.warned = now, now
-	}
-	if now.Sub(f.warned) >= maxPatience {
-		f.warned = now
-		p.log.Warn(fmt.Sprintf("Your server has not managed to confirm reachability for its ORPort(s) at %s. Relays do not publish descriptors until their ORPort and DirPort are reachable. Please check your firewalls, ports, address, /etc/hosts file, etc.", f.or))
-	}
-	if f.testing {
-		return time.Hour
-	}
-	if wait := f.nextTest.Sub(now); wait > 0 {
-		return wait
-	}
-	f.testing = true
-	f.nextTest = now.Add(p.pace(retestInterval))
-	or, ctx := f.or, p.ctx
-	safego.Go(&p.wg, p.log, "reachability test", func() {
-		ctx, cancel := context.WithTimeout(ctx, testTimeout)
-		defer cancel()
-		err := errPanic
-		safego.Run(p.log, "reachability test", func() { err = p.cfg.Test(ctx, or) })
-		if err != nil {
-			p.log.Info("self-test of the ORPort failed", "address", or, "err", err)
-		}
-		p.do(func(time.Time) { f.testing = false })
-	})
-	return p.pace(retestInterval)
+	f.began, f.next, f.warn = now, now, now.Add(patience)
+	return true
 }
 
-// Reached takes note that somebody has come in by an ORPort and made a circuit. It does not block.
-func (p *Publisher) Reached(v6 bool) {
-	i := 0
-	if v6 {
-		i = 1
+// test tells whether a test is due, which is over when testing is false again.
+func (f *family) test(now time.Time, pace func(time.Duration) time.Duration) bool {
+	if f.testing || now.Before(f.next) {
+		return false
 	}
-	if p.seen[i].Load() {
-		return
+	f.testing, f.last = true, now
+	wait := pace(retestInterval)
+	if now.Sub(f.began) >= pace(maxPatience) {
+		wait = pace(lateInterval)
 	}
-	p.seen[i].Store(true)
-	p.nudge()
+	f.next = now.Add(wait)
+	return true
 }
 
-// takeReached acts on what Reached has noted.
-func (p *Publisher) takeReached(now time.Time) {
-	for i, f := range []*family{&p.v4, &p.v6} {
-		if !p.seen[i].Load() || f.reached || !f.or.IsValid() {
-			continue
-		}
-		f.reached = true
-		text := ""
-		if p.info.Publish {
-			text = " Publishing server descriptor."
-		}
-		p.log.Log(p.ctx, safelog.LevelNotice, fmt.Sprintf("Self-testing indicates your %sORPort %s is reachable from the outside. Excellent.%s",
-			map[bool]string{true: "IPv6 "}[f.v6], f.or, text))
-		if f.v6 { // the descriptor did not have it
-			p.dirty.mark("ORPort found reachable", now)
-		}
-	}
-	if (p.v4.good() || p.v6.good()) && !p.bandwidthTested && p.cfg.TestBandwidth != nil && p.cfg.Ready() {
-		p.bandwidthTested = true
-		ctx := p.ctx
-		safego.Go(&p.wg, p.log, "bandwidth test", func() {
-			ctx, cancel := context.WithTimeout(ctx, testTimeout)
-			defer cancel()
-			if err := p.cfg.TestBandwidth(ctx); err != nil {
-				p.log.Info("bandwidth self-test failed", "err", err)
-				return
-			}
-			p.log.Log(ctx, safelog.LevelNotice, "Performing bandwidth self-test...done.")
-		})
+// hurry tests soon, since the directory has changed.
+func (f *family) hurry(pace func(time.Duration) time.Duration) {
+	if soon := f.last.Add(pace(retestInterval)); !f.began.IsZero() && soon.Before(f.next) {
+		f.next = soon
 	}
 }
+
+// hopeless tells whether it is time for a warning.
+func (f *family) hopeless(now time.Time, patience time.Duration) bool {
+	if f.reached || f.began.IsZero() || now.Before(f.warn) {
+		return false
+	}
+	f.warn = now.Add(patience)
+	return true
+}
+
+// due returns when test or hopeless has something to do; the zero time is never.
+func (f *family) due() time.Time {
+	switch {
+	case f.reached || f.began.IsZero():
+		return time.Time{}
+	case !f.testing && f.next.Before(f.warn):
+		return f.next
+	}
+	return f.warn
+}
+
+// A bandwidthTest says when to send cells through the network to ourselves, for a relay that nobody knows to have shown some
+// bandwidth.
+type bandwidthTest struct {
+	done, running bool
+	began         time.Time // when it was first due
+	next          time.Time // when to try, or when to see whether it is needed again
+}
+
+// test tells whether a test is due. It is over when ended is called.
+func (b *bandwidthTest) test(observed, rate uint64, now time.Time) bool {
+	if b.began.IsZero() {
+		b.began = now
+	}
+	if b.running || now.Before(b.next) {
+		return false
+	}
+	if b.done {
+		b.next = now.Add(bandwidthRecheck)
+		if observed >= min(rate, lowBandwidth) {
+			return false
+		}
+	}
+	b.running, b.done = true, false
+	return true
+}
+
+func (b *bandwidthTest) ended(ok bool, now time.Time, pace func(time.Duration) time.Duration) {
+	b.running, b.done = false, ok
+	switch {
+	case ok:
+		b.next = now.Add(bandwidthRecheck)
+	case now.Sub(b.began) < pace(maxPatience):
+		b.next = now.Add(pace(retestInterval))
+	default:
+		b.next = now.Add(pace(lateInterval))
+	}
+}
+
+// again forgets that there was a test.
+func (b *bandwidthTest) again() { *b = bandwidthTest{running: b.running} }
