@@ -94,7 +94,7 @@ func create(ctx context.Context, l *link.Link, opts Options, cmd, answer cell.Co
 	}
 	c.send.mu.Lock()
 	c.send.expect = answer
-	l.Out().AppendCell(c.id, cmd, body)
+	c.queue.AppendCell(c.id, cmd, body)
 	c.send.mu.Unlock()
 	m, err := c.await(ctx)
 	return c, m, err

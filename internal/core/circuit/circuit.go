@@ -32,8 +32,9 @@ type Circuit struct {
 	opts   Options
 	born   time.Time // what congestion control counts time from
 
-	send sendHalf
-	recv originHalf
+	send  sendHalf
+	recv  originHalf
+	queue link.CircQueue
 
 	replies   chan control // answers to CREATE and EXTEND2; at most one is due at a time
 	closeOnce sync.Once
@@ -80,6 +81,9 @@ func newCircuit(l *link.Link, opts Options) (*Circuit, error) {
 	c.send.early = maxRelayEarly - int(seed[0]&1)
 	c.recv.circ, c.recv.recv = c, &c.recv
 	c.tunnel = newTunnel(c)
+	c.queue.Open(l.Out(), true)
+	c.queue.SetDrainer(c)
+	l.Used()
 	c.resetWindows(0)
 	return c, c.table.add(&c.recv.Half, &c.id)
 }
@@ -148,9 +152,10 @@ func (c *Circuit) close(err error, reason cell.DestroyReason) {
 		c.err = err
 		c.send.mu.Lock()
 		c.send.closed = true
+		c.queue.Close()
 		c.send.mu.Unlock()
 		if reason != cell.DestroyChannelClosed && reason != cell.DestroyDestroyed {
-			c.link.Out().AppendCell(c.id, cell.CmdDestroy, []byte{byte(cell.DestroyNone)})
+			c.link.Destroy(c.id, cell.DestroyNone)
 		}
 		if reason != cell.DestroyChannelClosed {
 			c.table.remove(c.id) // after DESTROY: the ID may be taken again at once
@@ -162,13 +167,24 @@ func (c *Circuit) close(err error, reason cell.DestroyReason) {
 
 // sendMsg encrypts and queues one message to the last hop. Messages other than DATA are outside the windows.
 func (c *Circuit) sendMsg(m relaymsg.Msg) error {
+	err := c.seal(m)
+	c.link.Out().Signal()
+	return err
+}
+
+// seal is sendMsg for the link's reader, which signals the writer once a batch. It closes the circuit if too much waits.
+func (c *Circuit) seal(m relaymsg.Msg) error {
+	c.link.Used()
 	c.send.mu.Lock()
-	defer c.send.mu.Unlock()
 	if c.send.closed {
+		c.send.mu.Unlock()
 		return c.err
 	}
 	err := c.sealLocked(m)
-	c.link.Out().Signal()
+	c.send.mu.Unlock()
+	if errors.Is(err, link.ErrQueueFull) {
+		c.close(err, cell.DestroyResourceLimit)
+	}
 	return err
 }
 
@@ -186,16 +202,13 @@ func (c *Circuit) sealLocked(m relaymsg.Msg) error {
 	} else if m.Cmd == relaymsg.CmdExtend2 {
 		return errNoEarly
 	}
-	chunk := c.link.Out().NewChunk()
+	chunk := c.link.Out().ChunkFor(1)
 	slot := chunk.Next(c.id, cmd)
 	if err := h.out.Format(last).Encode(slot, m, h.pad); err != nil {
-		chunk.Drop()
-		c.link.Out().AppendQuietly(chunk)
 		return err
 	}
 	h.out.Seal(slot, uint8(cmd), last)
-	c.link.Out().AppendQuietly(chunk)
-	return nil
+	return c.queue.Append(chunk)
 }
 
 // sendData packages as much of p as the window and one chunk hold.
@@ -206,15 +219,19 @@ func (c *Circuit) sendData(id uint16, p []byte) (n, cells int, err error) {
 	if h.closed {
 		return 0, 0, c.err
 	}
+	if c.queue.Blocked() {
+		return 0, 0, nil // until Drained
+	}
 	last := h.out.Hops() - 1
 	format := h.out.Format(last)
-	room := min(h.ctl.CanSend(), link.ChunkCells)
-	if room == 0 || len(p) == 0 {
+	body, now := format.MaxBody(relaymsg.CmdData), c.now()
+	room := min(h.ctl.CanSend(), link.ChunkCells, (len(p)+body-1)/body)
+	if room == 0 {
 		return 0, 0, nil
 	}
-	chunk := c.link.Out().NewChunk()
-	body, now := format.MaxBody(relaymsg.CmdData), c.now()
-	for ; cells < room && n < len(p); cells++ {
+	c.link.Used()
+	chunk := c.link.Out().ChunkFor(room)
+	for ; cells < room; cells++ {
 		cmd := cell.CmdRelay
 		if h.early > 0 && last > 0 {
 			cmd = cell.CmdRelayEarly
@@ -230,9 +247,15 @@ func (c *Circuit) sendData(id uint16, p []byte) (n, cells int, err error) {
 		h.ctl.OnSent(tag.Bytes(), now)
 		n += len(m.Body)
 	}
-	c.link.Out().Append(chunk)
+	if err2 := c.queue.Append(chunk); err2 != nil { // not possible below the mark of Blocked
+		return 0, 0, err2
+	}
+	c.link.Out().Signal()
 	return n, cells, err
 }
+
+// Drained implements link.Drainer: the streams may go on.
+func (c *Circuit) Drained() { c.tunnel.wake() }
 
 // acknowledge queues a circuit-level SENDME for the cell with the given tag. The link's reader calls it, and signals the
 // writer when it is through with its batch.
@@ -244,19 +267,12 @@ func (c *Circuit) acknowledge(tag relaycrypt.Tag) {
 	if err != nil {
 		panic("circuit: " + err.Error())
 	}
-	c.send.mu.Lock()
-	defer c.send.mu.Unlock()
-	if !c.send.closed {
-		c.sealLocked(relaymsg.Msg{Cmd: relaymsg.CmdSendme, Body: body}) // an error is not possible for this message
-	}
+	c.seal(relaymsg.Msg{Cmd: relaymsg.CmdSendme, Body: body}) // an error closes the circuit, or it is closed
 }
-
-// blockedAbove is how many cells wait for a link that keeps its circuits from sending: the 32 KiB of C tor's default.
-const blockedAbove = 64
 
 // acknowledged takes a circuit-level SENDME in and wakes the streams that waited for it.
 func (c *Circuit) acknowledged(m relaymsg.Sendme) error {
-	blocked := c.link.Out().Len() > blockedAbove
+	blocked := c.queue.Blocked()
 	c.send.mu.Lock()
 	err := c.send.ctl.OnSendme(m.Version, m.Tag, c.opts.SendmeAcceptMin, c.now(), blocked)
 	c.send.mu.Unlock()

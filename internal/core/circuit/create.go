@@ -102,5 +102,5 @@ func (t *Table) create(c *link.Cell) {
 }
 
 func (t *Table) refuse(id cell.CircID, reason cell.DestroyReason) {
-	t.link.Out().AppendCell(id, cell.CmdDestroy, []byte{byte(reason)})
+	t.link.Destroy(id, reason)
 }

@@ -33,6 +33,7 @@ func (c *RelayCircuit) atEnd() *End {
 	}
 	e := &End{circ: c, born: time.Now()}
 	e.mux.Init(e, &e.mu)
+	e.mux.SetMemoryLocked(c.prev.table.link.StreamMemory())
 	e.mux.AcceptLocked()
 	if c.cc != nil {
 		e.ctl, e.counter = congestion.NewVegas(c.cc, c.cc.Inc), congestion.CircuitDeliver(c.cc.Inc)
@@ -40,6 +41,7 @@ func (c *RelayCircuit) atEnd() *End {
 	} else {
 		e.ctl, e.counter = congestion.NewFixed(congestion.CircWindow), congestion.CircuitDeliver(congestion.CircIncrement)
 	}
+	c.bwd.queue.SetDrainer(e)
 	c.end.Store(e)
 	if c.closed.Load() { // while we made it: whoever closed has seen none
 		e.close()
@@ -88,17 +90,22 @@ func (e *End) acknowledged(m relaymsg.Msg) error {
 	if err != nil {
 		return err
 	}
-	blocked := e.circ.prev.table.link.Out().Len() > blockedAbove
+	blocked := e.circ.bwd.queue.Blocked()
 	e.circ.bwd.mu.Lock()
 	err = e.ctl.OnSendme(ack.Version, ack.Tag, 0, time.Since(e.born), blocked)
 	e.circ.bwd.mu.Unlock()
 	if err != nil {
 		return err
 	}
+	e.Drained()
+	return nil
+}
+
+// Drained implements link.Drainer: the streams may go on.
+func (e *End) Drained() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.mux.WakeLocked()
-	return nil
 }
 
 // deliver hands the messages in rx to the streams, and new streams to the relay.
@@ -142,16 +149,19 @@ func (e *End) SendData(id uint16, p []byte) (n, cells int, err error) {
 	if c.closed.Load() {
 		return 0, 0, ErrClosed
 	}
-	room := min(e.ctl.CanSend(), link.ChunkCells)
-	if room == 0 || len(p) == 0 {
-		return 0, 0, nil
+	if c.bwd.queue.Blocked() {
+		return 0, 0, nil // until Drained
 	}
-	chunk := out.NewChunk()
-	pad := padPool.Get().(*mathrand.ChaCha8)
-	defer padPool.Put(pad)
 	format := c.bwd.crypt.Format()
 	body, now := format.MaxBody(relaymsg.CmdData), time.Since(e.born)
-	for ; cells < room && n < len(p); cells++ {
+	room := min(e.ctl.CanSend(), link.ChunkCells, (len(p)+body-1)/body)
+	if room == 0 {
+		return 0, 0, nil
+	}
+	chunk := out.ChunkFor(room)
+	pad := padPool.Get().(*mathrand.ChaCha8)
+	defer padPool.Put(pad)
+	for ; cells < room; cells++ {
 		slot := chunk.Next(c.prev.id, cell.CmdRelay)
 		m := relaymsg.Msg{Cmd: relaymsg.CmdData, Stream: id, Body: p[n:min(n+body, len(p))]}
 		if err = format.Encode(slot, m, pad); err != nil {
@@ -162,6 +172,9 @@ func (e *End) SendData(id uint16, p []byte) (n, cells int, err error) {
 		e.ctl.OnSent(tag.Bytes(), now)
 		n += len(m.Body)
 	}
-	out.Append(chunk)
+	if err2 := c.bwd.queue.Append(chunk); err2 != nil { // not possible below the mark of Blocked
+		return 0, 0, err2
+	}
+	out.Signal()
 	return n, cells, err
 }

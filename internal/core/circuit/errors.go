@@ -10,6 +10,9 @@ import (
 // ErrClosed is why a circuit ends when its owner closes it. It unwraps to net.ErrClosed.
 var ErrClosed = fmt.Errorf("circuit: %w", net.ErrClosed)
 
+// errEvicted is why a circuit ends when memory is short. It unwraps to net.ErrClosed.
+var errEvicted = fmt.Errorf("circuit gave way, since memory was short: %w", net.ErrClosed)
+
 // A ProtocolError says what a relay on the circuit did that it must not. The circuit is closed for it.
 type ProtocolError struct{ Err error }
 

@@ -48,8 +48,8 @@ func (r *ExtendRequest) Connected(l *link.Link) error {
 		return err
 	}
 	c.fwd.next = next
-	l.Out().AppendCell(next.id, cell.CmdCreate2, r.create)
-	return nil
+	c.fwd.queue.Open(l.Out(), true)
+	return c.fwd.queue.AppendCell(next.id, cell.CmdCreate2, r.create)
 }
 
 // extend begins to extend the circuit.

@@ -2,6 +2,7 @@ package circuit
 
 import (
 	"crypto/rand"
+	"errors"
 	mathrand "math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -18,10 +19,11 @@ import (
 //
 //	creating → open ⇄ extending → closed
 type RelayCircuit struct {
-	prev   side // towards the client
-	fwd    forward
-	bwd    backward
-	closed atomic.Bool // no cell is to be sent any more; set with both halves' mutexes held, one after the other
+	prev       side // towards the client
+	fwd        forward
+	bwd        backward
+	closed     atomic.Bool // no cell is to be sent any more; set with both halves' mutexes held, one after the other
+	overflowed atomic.Bool
 
 	cc  *congestion.Params  // what was agreed with the client; set before the circuit is open
 	end atomic.Pointer[End] // of its streams here; nil until there are any
@@ -50,15 +52,18 @@ type forward struct {
 	mu    sync.Mutex        // guards the fields below
 	crypt *relaycrypt.Relay // its forward part; nil while creating
 	state relayState
-	early uint8  // RELAY_EARLY cells so far
-	tries uint32 // counts extensions, so that a late answer to a former one is known
-	next  side   // its table is nil while there is no further hop
+	early uint8          // RELAY_EARLY cells so far
+	tries uint32         // counts extensions, so that a late answer to a former one is known
+	next  side           // its table is nil while there is no further hop
+	queue link.CircQueue // towards next
 }
 
 // backward is the direction to the client: what comes in from next.
 type backward struct {
 	Half
 	circ *RelayCircuit
+
+	queue link.CircQueue // towards prev
 
 	mu    sync.Mutex        // guards the field below
 	crypt *relaycrypt.Relay // its backward part; nil while creating
@@ -68,6 +73,7 @@ func newRelayCircuit(t *Table, id cell.CircID) *RelayCircuit {
 	c := &RelayCircuit{prev: side{t, id}}
 	c.fwd.circ, c.fwd.recv = c, &c.fwd
 	c.bwd.circ, c.bwd.recv = c, &c.bwd
+	c.bwd.queue.Open(t.link.Out(), false)
 	return c
 }
 
@@ -82,7 +88,7 @@ func (c *RelayCircuit) created(crypt *relaycrypt.Relay, cmd cell.Command, body [
 		return
 	}
 	c.fwd.crypt, c.fwd.state = crypt, relayOpen
-	c.prev.table.link.Out().AppendCell(c.prev.id, cmd, body)
+	c.bwd.queue.AppendCell(c.prev.id, cmd, body)
 }
 
 // origin says who has ended a circuit, and so need not be told.
@@ -112,10 +118,12 @@ func (c *RelayCircuit) close(reason cell.DestroyReason, by origin) {
 	}
 	next := c.fwd.next
 	c.fwd.next = side{}
+	c.fwd.queue.Close()
 	c.fwd.mu.Unlock()
-	// Whoever sends to prev looks at closed under this mutex: what it has sent is before DESTROY.
+	// Whoever sends to prev looks at closed under this mutex: nothing comes after DESTROY.
 	c.bwd.mu.Lock()
-	c.bwd.mu.Unlock() //lint:ignore SA2001 a barrier
+	c.bwd.queue.Close()
+	c.bwd.mu.Unlock()
 	if by != closedByPrev {
 		c.prev.destroy(reason)
 	}
@@ -133,7 +141,7 @@ func (c *RelayCircuit) close(reason cell.DestroyReason, by origin) {
 }
 
 func (s side) destroy(reason cell.DestroyReason) {
-	s.table.link.Out().AppendCell(s.id, cell.CmdDestroy, []byte{byte(reason)})
+	s.table.link.Destroy(s.id, reason)
 }
 
 // remove takes the circuit out of the table, after DESTROY: the ID may be taken again at once.
@@ -148,24 +156,30 @@ func (c *RelayCircuit) Send(m relaymsg.Msg) error {
 
 // sendQuietly is Send for the reader, which signals the link's writer once a batch.
 func (c *RelayCircuit) sendQuietly(m relaymsg.Msg) error {
-	out := c.prev.table.link.Out()
+	err := c.seal(m)
+	if errors.Is(err, link.ErrQueueFull) {
+		c.close(cell.DestroyResourceLimit, closedHere)
+	}
+	return err
+}
+
+// seal encrypts m and appends it to the queue.
+func (c *RelayCircuit) seal(m relaymsg.Msg) error {
 	c.bwd.mu.Lock()
 	defer c.bwd.mu.Unlock()
 	if c.closed.Load() || c.bwd.crypt == nil {
 		return ErrClosed
 	}
-	chunk := out.NewChunk()
+	chunk := c.prev.table.link.Out().ChunkFor(1)
 	slot := chunk.Next(c.prev.id, cell.CmdRelay)
 	pad := padPool.Get().(*mathrand.ChaCha8)
 	err := c.bwd.crypt.Format().Encode(slot, m, pad)
 	padPool.Put(pad)
 	if err != nil {
-		chunk.Drop()
-	} else {
-		c.bwd.crypt.Originate(slot, uint8(cell.CmdRelay))
+		return err
 	}
-	out.AppendQuietly(chunk)
-	return err
+	c.bwd.crypt.Originate(slot, uint8(cell.CmdRelay))
+	return c.bwd.queue.Append(chunk)
 }
 
 // padPool has sources of the random bytes behind messages: one a circuit would be a third of an idle circuit's memory.
@@ -174,6 +188,19 @@ var padPool = sync.Pool{New: func() any {
 	rand.Read(seed[:])
 	return mathrand.NewChaCha8(seed)
 }}
+
+// Overflowed tells whether the circuit was closed since too many cells waited for the next relay. A client that makes many
+// such circuits attacks it.
+func (c *RelayCircuit) Overflowed() bool { return c.overflowed.Load() }
+
+// closeFor closes the circuit for an error in what came.
+func (c *RelayCircuit) closeFor(err error) {
+	reason := cell.DestroyProtocol
+	if errors.Is(err, link.ErrQueueFull) {
+		reason = cell.DestroyResourceLimit
+	}
+	c.close(reason, closedHere)
+}
 
 // Prev returns the link towards the client.
 func (c *RelayCircuit) Prev() *link.Link { return c.prev.table.link }

@@ -18,7 +18,7 @@ func (b *backward) receive(run []link.Cell, rx *receiver) {
 	case destroyed:
 		b.circ.close(cell.DestroyNone, closedByNext)
 	case err != nil:
-		b.circ.close(cell.DestroyProtocol, closedHere)
+		b.circ.closeFor(err)
 	}
 }
 
@@ -34,10 +34,11 @@ func (b *backward) pass(run []link.Cell, rx *receiver) (destroyed bool, err erro
 	if b.circ.closed.Load() {
 		return false, nil
 	}
-	chunk := out.NewChunk()
+	rx.owe(out)
+	chunk := out.ChunkFor(len(run))
 	defer func() {
-		if out.AppendQuietly(chunk) {
-			rx.owe(out)
+		if err2 := b.queue.Append(chunk); err == nil {
+			err = err2
 		}
 	}()
 	for i := range run {
@@ -45,9 +46,11 @@ func (b *backward) pass(run []link.Cell, rx *receiver) (destroyed bool, err erro
 		switch in.Cmd {
 		case cell.CmdRelay:
 			if chunk.Full() {
-				out.AppendQuietly(chunk)
-				rx.owe(out)
-				chunk = out.NewChunk()
+				full := chunk
+				chunk = out.ChunkFor(len(run) - i)
+				if err := b.queue.Append(full); err != nil {
+					return false, err
+				}
 			}
 			b.crypt.BackwardTo(chunk.Next(prev.id, cell.CmdRelay), in.Body, uint8(cell.CmdRelay))
 		case cell.CmdCreated2:

@@ -32,7 +32,7 @@ func (f *forward) receive(run []link.Cell, rx *receiver) {
 	case destroyed:
 		f.circ.close(cell.DestroyNone, closedByPrev)
 	case err != nil:
-		f.circ.close(cell.DestroyProtocol, closedHere)
+		f.circ.closeFor(err)
 	}
 }
 
@@ -51,10 +51,10 @@ func (f *forward) pass(run []link.Cell, rx *receiver) (destroyed bool, err error
 	var chunk *link.Chunk
 	if f.next.table != nil {
 		out = f.next.table.link.Out()
-		chunk = out.NewChunk()
+		chunk = out.ChunkFor(len(run))
 		defer func() {
-			if out.AppendQuietly(chunk) {
-				rx.owe(out)
+			if err2 := f.hand(chunk, rx); err == nil {
+				err = err2
 			}
 		}()
 	}
@@ -79,9 +79,11 @@ func (f *forward) pass(run []link.Cell, rx *receiver) (destroyed bool, err error
 		dst := in.Body
 		if chunk != nil {
 			if chunk.Full() {
-				out.AppendQuietly(chunk)
-				rx.owe(out)
-				chunk = out.NewChunk()
+				full := chunk
+				chunk = out.ChunkFor(len(run) - i)
+				if err := f.hand(full, rx); err != nil {
+					return false, err
+				}
 			}
 			dst = chunk.Next(f.next.id, in.Cmd)
 		}
@@ -98,6 +100,18 @@ func (f *forward) pass(run []link.Cell, rx *receiver) (destroyed bool, err error
 		rx.ours = append(rx.ours, ourCell{in.Body, in.Cmd == cell.CmdRelayEarly, f.crypt.ForwardTag()})
 	}
 	return false, nil
+}
+
+// hand appends a chunk to the queue for the next relay.
+func (f *forward) hand(chunk *link.Chunk, rx *receiver) error {
+	if chunk.Len() > 0 {
+		rx.owe(f.next.table.link.Out())
+	}
+	err := f.queue.Append(chunk)
+	if err != nil {
+		f.circ.overflowed.Store(true)
+	}
+	return err
 }
 
 // ours acts on a cell for this relay, but for messages for its streams, which it puts into rx. An error closes the circuit.
@@ -136,6 +150,7 @@ func (c *RelayCircuit) truncate(m relaymsg.Msg) error {
 	c.fwd.mu.Lock()
 	next := c.fwd.next
 	c.fwd.next = side{}
+	c.fwd.queue.Close()
 	c.fwd.tries++
 	c.fwd.state = relayOpen
 	c.fwd.mu.Unlock()

@@ -21,6 +21,7 @@ type Tunnel struct {
 func newTunnel(leg *Circuit) *Tunnel {
 	t := &Tunnel{legs: []*Circuit{leg}}
 	t.mux.Init(t, &t.mu)
+	t.mux.SetMemoryLocked(leg.link.StreamMemory())
 	return t
 }
 

@@ -13,7 +13,7 @@ var errNoCredentials = errors.New("link: only a relay accepts links")
 
 // Accept opens a link over a connection that somebody has made to this relay, and serves it until it ends. It takes raw.
 // The error says why no link came of it, and is nil once one was open. Whoever calls limits how many connections there
-// are.
+// are in all, and Config.Accept how many of one address.
 func (r *Registry) Accept(raw net.Conn) error {
 	r.mu.Lock()
 	if r.closed {
@@ -24,6 +24,16 @@ func (r *Registry) Accept(raw net.Conn) error {
 	r.wg.Add(1) // under mu, so that Close waits for it
 	r.mu.Unlock()
 	defer r.wg.Done()
+	addr := remoteAddr(raw).Addr()
+	if r.cfg.Accept != nil {
+		if err := r.cfg.Accept(addr); err != nil {
+			raw.Close()
+			return err
+		}
+	}
+	if r.cfg.Closed != nil {
+		defer r.cfg.Closed(addr)
+	}
 	r.tune(raw)
 	l, err := r.accept(raw)
 	if err != nil {
@@ -32,6 +42,7 @@ func (r *Registry) Accept(raw net.Conn) error {
 	r.mu.Lock()
 	r.addLocked(l)
 	r.mu.Unlock()
+	r.limit(l)
 	r.publish(Event{State: StateOpen, Accepted: true, Addr: l.peer.Addr, Skew: l.skew})
 	r.serve(l, Target{})
 	return nil
@@ -45,10 +56,10 @@ func (r *Registry) accept(raw net.Conn) (l *Link, err error) {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Timeout)
 	defer cancel()
-	// The address is read first: later the connection may be broken.
-	addr := remoteAddr(raw)
+	addr := remoteAddr(raw) // later the connection may be broken
 	h := responder{shake: r.shake(nil)}
-	conn, err := r.cfg.Security.Server(ctx, raw, h.self.TLS)
+	m := newMeter(raw, &r.rates, Relayed)
+	conn, err := r.cfg.Security.Server(ctx, m, h.self.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("accepting a link: %w", contextError(ctx, err))
 	}
@@ -59,5 +70,5 @@ func (r *Registry) accept(raw net.Conn) (l *Link, err error) {
 		conn.Close()
 		return nil, fmt.Errorf("accepting a link: %w", contextError(ctx, err))
 	}
-	return r.newLink(&h.shake, addr), nil
+	return r.newLink(&h.shake, m, addr), nil
 }

@@ -74,8 +74,8 @@ func (p pass) Batch(b *Batch) {
 }
 func (pass) Closed(error) {}
 
-// newNode makes a relay, or for creds nil a client.
-func newNode(t testing.TB, n *memnet.Net, name, addr string, creds *Credentials) *node {
+// newNode makes a relay, or for creds nil a client. change may change the registry's configuration.
+func newNode(t testing.TB, n *memnet.Net, name, addr string, creds *Credentials, change ...func(*Config)) *node {
 	ap := netip.MustParseAddrPort(addr)
 	d := &node{host: n.Host(name, ap.Addr()), addr: ap, accepted: make(chan error, 100), cells: make(chan collected, 1000)}
 	cfg := Config{
@@ -85,6 +85,9 @@ func newNode(t testing.TB, n *memnet.Net, name, addr string, creds *Credentials)
 	if creds != nil {
 		cfg.Credentials = func() *Credentials { return creds }
 		cfg.OwnAddrs = func() []netip.Addr { return []netip.Addr{ap.Addr()} }
+	}
+	for _, f := range change {
+		f(&cfg)
 	}
 	d.Registry = NewRegistry(cfg)
 	t.Cleanup(d.Close)

@@ -4,13 +4,16 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
+
+	"github.com/tropea-net/tropea/internal/lib/netx"
 )
 
 const (
-	readBufLen  = 64 << 10 // one read call takes up to this much from the socket
-	writeBufLen = 64 << 10 // one write call carries about this much while corked
+	// ioBufLen is how much one system call takes from the socket, or gives it while corked: what the writer takes at once fits.
+	ioBufLen = 64 << 10
 
 	recordHeaderLen = 5
+	maxRecordLen    = recordHeaderLen + maxRecord + 2048 // of TLS 1.2; less in 1.3
 
 	// minReady is the least length of a record that counts as ready. A shorter one holds no whole cell, and may be an
 	// alert or a key update: Read would then wait for the record after it, and cells that are here already with it.
@@ -23,14 +26,21 @@ type bufConn struct {
 	net.Conn
 
 	// The reader alone touches these.
-	in         []byte // allocated once the first Read comes
+	in         *ioBuf // from the pool while there is something in it
 	start, end int
-	record     int // bytes of the current record that crypto/tls has not taken yet
+	full       bool // the last system call brought all that there was room for
+	record     int  // bytes of the current record that crypto/tls has not taken yet
 
 	mu     sync.Mutex // guards the fields below: crypto/tls also writes from its reader (alerts, key updates)
 	corked bool
-	out    []byte
+	out    *ioBuf // from the pool while corked
+	outLen int
 }
+
+// An ioBuf is what goes through one system call. Links share a pool of them: most links are idle.
+type ioBuf [ioBufLen]byte
+
+var ioBufs = sync.Pool{New: func() any { return new(ioBuf) }}
 
 func newBufConn(c net.Conn) *bufConn { return &bufConn{Conn: c} }
 
@@ -54,10 +64,10 @@ func (b *bufConn) Read(p []byte) (int, error) {
 // fill reads from the socket until n bytes are there.
 func (b *bufConn) fill(n int) error {
 	if b.in == nil {
-		b.in = make([]byte, readBufLen)
+		b.in = ioBufs.Get().(*ioBuf)
 	}
 	if b.end-b.start < n {
-		b.end = copy(b.in, b.in[b.start:b.end])
+		b.end = copy(b.in[:], b.in[b.start:b.end])
 		b.start = 0
 	}
 	for b.end-b.start < n {
@@ -66,8 +76,37 @@ func (b *bufConn) fill(n int) error {
 			return err
 		}
 		b.end += m // an error that came with data comes again
+		b.full = b.end == len(b.in)
 	}
 	return nil
+}
+
+// await waits until a whole record is there, without a buffer as long as there is nothing at all, if the socket can do that.
+// An error of the socket is left to Read, which gets it again.
+func (b *bufConn) await() error {
+	w, ok := b.Conn.(netx.ReadWaiter)
+	for ok && b.record == 0 && !b.full && !b.whole() {
+		if b.start == b.end && b.in != nil {
+			ioBufs.Put(b.in)
+			b.in, b.start, b.end = nil, 0, 0
+		}
+		if err := w.WaitReadable(); err != nil {
+			return err
+		}
+		if b.fill(b.end-b.start+1) != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// whole tells whether a whole record lies in the buffer, or one that is too long for any.
+func (b *bufConn) whole() bool {
+	if b.end-b.start < recordHeaderLen {
+		return false
+	}
+	n := recordLen(b.in[b.start:])
+	return n > maxRecordLen || n <= b.end-b.start
 }
 
 // recordLen returns the length of the record at the start of p, header and all.
@@ -78,6 +117,9 @@ func recordLen(p []byte) int {
 // recordReady tells whether a whole TLS record lies in the buffer. The reader calls it between two Reads of the tls.Conn.
 // A record that lies across the end of the buffer counts as not ready: reading on might block.
 func (b *bufConn) recordReady() bool {
+	if b.in == nil {
+		return false
+	}
 	have := b.in[b.start:b.end]
 	if b.record != 0 || len(have) < minReady {
 		return false
@@ -93,14 +135,19 @@ func (b *bufConn) Write(p []byte) (int, error) {
 	if !b.corked {
 		return b.Conn.Write(p)
 	}
-	b.out = append(b.out, p...)
-	if len(b.out) < writeBufLen {
-		return len(p), nil
+	for rest := p; ; {
+		if b.out == nil {
+			b.out = ioBufs.Get().(*ioBuf)
+		}
+		n := copy(b.out[b.outLen:], rest)
+		b.outLen += n
+		if rest = rest[n:]; len(rest) == 0 {
+			return len(p), nil
+		}
+		if err := b.sendLocked(); err != nil {
+			return 0, err
+		}
 	}
-	if err := b.sendLocked(); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 func (b *bufConn) cork() {
@@ -116,11 +163,13 @@ func (b *bufConn) flush() error {
 	return b.sendLocked()
 }
 
+// sendLocked sends what was held back, and lets go of the buffer.
 func (b *bufConn) sendLocked() error {
-	if len(b.out) == 0 {
+	if b.out == nil {
 		return nil
 	}
-	_, err := b.Conn.Write(b.out)
-	b.out = b.out[:0]
+	_, err := b.Conn.Write(b.out[:b.outLen])
+	ioBufs.Put(b.out)
+	b.out, b.outLen = nil, 0
 	return err
 }

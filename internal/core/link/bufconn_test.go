@@ -172,8 +172,9 @@ func TestBufConnWrite(t *testing.T) {
 	}
 	sizes(10)
 	write(16 << 10)
-	sizes(10, 64<<10)
+	sizes(10)
 	write(5)
+	sizes(10, 64<<10)
 	if err := b.flush(); err != nil {
 		t.Error(err)
 	}
@@ -190,7 +191,7 @@ func TestBufConnWrite(t *testing.T) {
 	}
 	b.cork()
 	write(1)
-	if _, err := b.Write(make([]byte, writeBufLen)); err != io.ErrClosedPipe {
+	if _, err := b.Write(make([]byte, ioBufLen)); err != io.ErrClosedPipe {
 		t.Errorf("Write that fills the buffer: %v", err)
 	}
 	b.cork()
@@ -198,4 +199,77 @@ func TestBufConnWrite(t *testing.T) {
 	if err := b.flush(); err != io.ErrClosedPipe {
 		t.Errorf("flush: %v", err)
 	}
+}
+
+// A waiting is a script that notes what its bufConn held when it was asked to wait.
+type waiting struct {
+	script
+	b     *bufConn
+	holds []bool
+	fail  error
+}
+
+func (w *waiting) WaitReadable() error {
+	w.holds = append(w.holds, w.b.in != nil)
+	return w.fail
+}
+
+// Nothing is held for a socket that has nothing to read, and await returns with a whole record.
+func TestAwait(t *testing.T) {
+	long := append(record(16640), record(300)...)
+	for _, c := range []struct {
+		name  string
+		reads [][]byte
+		holds []bool // at each wait
+		err   bool   // the Read after that would block
+	}{
+		{"a record", [][]byte{record(600)}, []bool{false}, false},
+		{"an alert", [][]byte{record(19)}, []bool{false}, false},
+		{"in two parts", [][]byte{record(600)[:100], record(600)[100:]}, []bool{false, true}, false},
+		{"a header first", [][]byte{record(600)[:3], record(600)[3:5], record(600)[5:]}, []bool{false, true, true}, false},
+		{"the longest", [][]byte{long[:16000], long[16000:]}, []bool{false, true}, false},
+		{"too long for any", [][]byte{{23, 3, 3, 0xff, 0xff, 1}}, []bool{false}, false},
+		{"the socket fails", nil, []bool{false}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := &waiting{script: script{reads: append([][]byte{record(50)}, c.reads...)}}
+			w.b = newBufConn(w)
+			p := make([]byte, 70_000)
+			if n, err := w.b.Read(p); n != 55 || err != nil {
+				t.Fatalf("%d, %v", n, err)
+			}
+			if err := w.b.await(); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(w.holds, c.holds) {
+				t.Errorf("held %v, want %v", w.holds, c.holds)
+			}
+			if _, err := w.b.Read(p); (err != nil) != c.err {
+				t.Errorf("Read: %v", err)
+			}
+			if left := len(w.reads); left != 0 {
+				t.Errorf("%d reads left", left)
+			}
+		})
+	}
+	t.Run("a full buffer", func(t *testing.T) { // there is more for sure
+		w := &waiting{script: script{reads: [][]byte{bytes.Repeat(record(251), 256)}}}
+		w.b = newBufConn(w)
+		p := make([]byte, 1000)
+		for range 256 {
+			if _, err := w.b.Read(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.b.await(); err != nil || len(w.holds) != 0 {
+			t.Errorf("waited %d times, %v", len(w.holds), err)
+		}
+	})
+	t.Run("a deadline", func(t *testing.T) {
+		w := &waiting{fail: errBlocked}
+		w.b = newBufConn(w)
+		if err := w.b.await(); err != errBlocked {
+			t.Error(err)
+		}
+	})
 }

@@ -42,7 +42,8 @@ func FuzzRead(f *testing.F) {
 		in = in[:min(len(in), 4*batchBytes)]
 		want, bad := expect(cell.FramingFor(proto), in)
 		h := &collector{}
-		l := &Link{framing: cell.FramingFor(proto), handler: h, conn: newPieces(in, int(piece))}
+		l := bareLink(cell.FramingFor(proto), newPieces(in, int(piece)))
+		l.handler = h
 		err := l.read()
 		if !slices.Equal(h.cells, want) {
 			t.Errorf("%d cells, want %d", len(h.cells), len(want))
@@ -121,6 +122,18 @@ func (p *pieces) ExportKeyingMaterial(string, []byte, int) ([]byte, error) {
 	return make([]byte, 32), nil
 }
 func (p *pieces) Close() error { return nil }
+func (p *pieces) Await() error { return nil }
+
+// bareLink returns a link of no registry, whose goroutines do not run.
+func bareLink(f cell.Framing, conn SecureConn) *Link {
+	r := new(Registry)
+	l := &Link{
+		registry: r, framing: f, conn: conn, out: newTestQueue(f), opened: time.Now(), closing: make(chan struct{}),
+		meter: newMeter(conn, &r.rates, Relayed),
+	}
+	l.padding.Store(new(PaddingPolicy))
+	return l
+}
 
 // FuzzHandshake gives the handshake any bytes after VERSIONS. None can succeed, since none can prove who they are.
 func FuzzHandshake(f *testing.F) {
@@ -155,7 +168,8 @@ func BenchmarkRead(b *testing.B) {
 	for len(in) < 1<<20 {
 		in, _ = f.AppendCell(in, cell.Cell{Circ: 7, Cmd: cell.CmdRelay})
 	}
-	l := &Link{framing: f, handler: nothing{}}
+	l := bareLink(f, newPieces(nil, 1))
+	l.handler = nothing{}
 	b.SetBytes(int64(len(in)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/lib/memacct"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 )
@@ -48,21 +49,23 @@ const (
 //
 // All states before open are a [handshake]; a Link that anybody can see is open or later.
 type Link struct {
-	id      uint64
-	peer    Peer
-	relay   bool // this node is a relay
-	ours    bool // we have connected
-	canon   bool // the peer's address is one that it calls its own
-	proto   uint16
-	framing cell.Framing
-	conn    SecureConn
-	log     *slog.Logger
-	out     *OutQueue
-	handler Handler
-	opened  time.Time
-	skew    time.Duration
-	mine    netip.Addr
-	early   []byte // what the handshake read past NETINFO; the reader takes it
+	id       uint64
+	registry *Registry
+	peer     Peer
+	relay    bool // this node is a relay
+	ours     bool // we have connected
+	canon    bool // the peer's address is one that it calls its own
+	proto    uint16
+	framing  cell.Framing
+	conn     SecureConn
+	meter    *meter // below conn
+	log      *slog.Logger
+	out      *OutQueue
+	handler  Handler
+	opened   time.Time
+	skew     time.Duration
+	mine     netip.Addr
+	early    []byte // what the handshake read past NETINFO; the reader takes it
 
 	padding  atomic.Pointer[PaddingPolicy]
 	wish     atomic.Pointer[paddingWish] // nil until a client has asked for other padding
@@ -96,6 +99,22 @@ func (l *Link) Proto() uint16 { return l.proto }
 
 // Out returns the queue of cells for the peer.
 func (l *Link) Out() *OutQueue { return l.out }
+
+// Bytes returns what has gone over the link so far.
+func (l *Link) Bytes() Traffic { return l.meter.bytes.get() }
+
+// Used notes that the link carries something of this node's own: limits for what is relayed are not for it.
+func (l *Link) Used() { l.meter.used() }
+
+// Destroy tells the peer that a circuit is over. Nothing of the circuit is to be queued after that.
+func (l *Link) Destroy(id cell.CircID, reason cell.DestroyReason) {
+	if err := l.out.destroy(id, reason); err != nil {
+		l.Close(err)
+	}
+}
+
+// StreamMemory returns the counter for what lies in the buffers of streams; it may be nil.
+func (l *Link) StreamMemory() *memacct.Counter { return l.out.shared.stream }
 
 // Handler returns what NewHandler made for this link.
 func (l *Link) Handler() Handler { return l.handler }
@@ -139,6 +158,7 @@ func (l *Link) Close(err error) {
 	l.closeOnce.Do(func() {
 		l.err = err
 		close(l.closing)
+		l.meter.stop()
 		// The reader may be blocked in Read, the writer in Write; this ends both. A plain Close of the tls.Conn could wait for
 		// a writer that never gets through.
 		l.conn.SetDeadline(time.Unix(1, 0))

@@ -104,6 +104,15 @@ func (l *Link) pads() bool {
 	return false
 }
 
+// paddingOn tells whether padding is on by what both ends have said, though there may be none.
+func (l *Link) paddingOn() bool {
+	if w := l.wish.Load(); l.proto < 5 || w != nil && w.off {
+		return false
+	}
+	p := l.padding.Load()
+	return l.relay || p.enabled() && !p.Reduced
+}
+
 // idleTimeout draws how long a link without circuits is kept, as C tor does (channelpadding_get_channel_idle_timeout): 3 to
 // 4.5 minutes, and 45 to 75 between relays at addresses of their own.
 func (l *Link) idleTimeout() time.Duration {
@@ -163,6 +172,7 @@ func (q *quiet) expire(l *Link, now time.Time) error {
 		if heard := l.opened.Add(time.Duration(l.heard.Load())); heard.After(q.padSince) {
 			q.active(l, heard)
 		} else {
+			l.registry.written.add(0, 1, l.paddingOn())
 			l.out.AppendCell(0, cell.CmdPadding, nil)
 		}
 	}

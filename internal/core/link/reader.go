@@ -3,6 +3,7 @@ package link
 import (
 	"encoding/binary"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/wire/cell"
@@ -24,14 +25,22 @@ type Cell struct {
 // out. It is valid for one call of Handler.Batch.
 type Batch struct {
 	Cells []Cell
+
+	cells, padding int // all of them, and padding
 }
+
+// A readBuf is what a reader gathers in. It has one from the pool only while there is something to gather.
+type readBuf [batchBytes + maxRecord]byte
+
+var readBufs = sync.Pool{New: func() any { return new(readBuf) }}
 
 // read runs the reader goroutine until the link fails.
 func (l *Link) read() error {
 	var (
-		buf   = make([]byte, batchBytes+maxRecord)
-		end   = copy(buf, l.early)
-		skip  int // bytes of a variable-length cell still to be dropped
+		buf   = readBufs.Get().(*readBuf)
+		end   = copy(buf[:], l.early)
+		rest  [maxCellLen]byte // what is here of the next cell while there is no buffer
+		skip  int              // bytes of a variable-length cell still to be dropped
 		batch Batch
 	)
 	l.early = nil
@@ -48,12 +57,7 @@ func (l *Link) read() error {
 		}
 		// What came before an error is still good.
 		used, err := l.parse(buf[:end], &skip, &batch)
-		if len(batch.Cells) > 0 {
-			l.heard.Store(int64(time.Since(l.opened)))
-			l.handler.Batch(&batch)
-			clear(batch.Cells)
-			batch.Cells = batch.Cells[:0]
-		}
+		l.handle(&batch)
 		switch {
 		case err != nil:
 			return err
@@ -62,8 +66,33 @@ func (l *Link) read() error {
 		case readErr != nil:
 			return readErr
 		}
-		end = copy(buf, buf[used:end])
+		n = copy(rest[:], buf[used:end])
+		readBufs.Put(buf)
+		if !first { // what TLS has read in the handshake may lie behind what the first Read gave
+			readErr = l.conn.Await()
+		}
+		if readErr != nil {
+			return readErr
+		}
+		buf = readBufs.Get().(*readBuf)
+		end = copy(buf[:], rest[:n])
 	}
+}
+
+// handle gives a batch to the handler, and empties it.
+func (l *Link) handle(b *Batch) {
+	if b.cells == 0 {
+		return
+	}
+	l.registry.read.add(b.cells, b.padding, l.paddingOn())
+	now := time.Now()
+	l.out.shared.tick(now)
+	if len(b.Cells) > 0 {
+		l.heard.Store(int64(now.Sub(l.opened)))
+		l.handler.Batch(b)
+		clear(b.Cells)
+	}
+	b.Cells, b.cells, b.padding = b.Cells[:0], 0, 0
 }
 
 // parse adds the whole cells at the start of buf to batch and returns how many bytes it has used. skip carries what is
@@ -99,6 +128,7 @@ func (l *Link) parse(buf []byte, skip *int, batch *Batch) (used int, err error) 
 			id = cell.CircID(binary.BigEndian.Uint16(rest))
 		}
 		used += fixed
+		batch.cells++
 		body := (*[cell.BodyLen]byte)(rest[header:])
 		switch cmd {
 		case cell.CmdRelay, cell.CmdRelayEarly, cell.CmdDestroy, cell.CmdCreated2, cell.CmdCreatedFast,
@@ -107,7 +137,9 @@ func (l *Link) parse(buf []byte, skip *int, batch *Batch) (used int, err error) 
 				return used, violation("%v without a circuit ID", cmd)
 			}
 			batch.Cells = append(batch.Cells, Cell{Circ: id, Cmd: cmd, Body: body})
-		case cell.CmdPadding, cell.CmdNetinfo: // C tor drops a second NETINFO too
+		case cell.CmdPadding:
+			batch.padding++
+		case cell.CmdNetinfo: // C tor drops a second one too
 		case cell.CmdPaddingNegotiate:
 			if err := l.takeNegotiate(body[:]); err != nil {
 				return used, err

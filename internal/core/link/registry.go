@@ -12,6 +12,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/event"
+	"github.com/tropea-net/tropea/internal/lib/memacct"
 	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 )
@@ -24,10 +25,22 @@ type Config struct {
 	Events     *event.Bus          // gets Event values; may be nil
 	Timeout    time.Duration       // for connecting, TLS and handshake together; 60 s if zero
 	Padding    PaddingPolicy       // what new links start with
+	Queues     QueueParams         // see SetQueues
+	Limits     Limits              // see SetLimits
+	Memory     *memacct.Account    // told of what queues hold; may be nil
 
 	// What a relay needs; a client has neither.
 	Credentials func() *Credentials // what it proves its identities with at the moment
 	OwnAddrs    func() []netip.Addr // its addresses, as it tells other relays
+
+	// Accept tells whether somebody at addr may connect, before anything is spent on it; an error says why not. For each
+	// connection that it lets in, Closed is called when that is over. Both may be nil, and are called from any goroutine.
+	Accept func(addr netip.Addr) error
+	Closed func(addr netip.Addr)
+
+	// KnownRelay tells whether an RSA identity is of a relay in the network, which PerConnRate is not for. If nil, whoever has
+	// identities is taken for a relay.
+	KnownRelay func(rsa [20]byte) bool
 
 	// Addrs chooses which of a relay's addresses to use and in what order; all of them as they are if nil.
 	Addrs func([]netip.AddrPort) []netip.AddrPort
@@ -40,6 +53,10 @@ type Registry struct {
 	ctx context.Context // of every link; cancelled by Close
 	end context.CancelCauseFunc
 	wg  sync.WaitGroup
+
+	queues        *shared
+	rates         rates
+	read, written cellCount
 
 	mu      sync.Mutex // guards the fields below
 	links   map[*Link]struct{}
@@ -94,8 +111,9 @@ func NewRegistry(cfg Config) *Registry {
 	r := &Registry{
 		cfg: cfg, log: cfg.Env.Log,
 		links: map[*Link]struct{}{}, dials: map[relayKey]*dial{},
-		padding: cfg.Padding,
+		padding: cfg.Padding, queues: newShared(cfg.Queues, cfg.Memory),
 	}
+	r.rates.set(cfg.Limits)
 	r.ctx, r.end = context.WithCancelCause(context.Background())
 	return r
 }
@@ -117,6 +135,35 @@ func (r *Registry) SetPadding(p PaddingPolicy) {
 	for l := range r.links {
 		l.SetPadding(p)
 	}
+}
+
+// SetQueues changes the bounds of circuits' queues on all links.
+func (r *Registry) SetQueues(p QueueParams) { r.queues.set(p) }
+
+// SetLimits changes the limits of all connections.
+func (r *Registry) SetLimits(limits Limits) {
+	r.rates.set(limits)
+	for _, l := range r.Links() {
+		r.limit(l)
+	}
+}
+
+// limit sets the limits that are for l alone.
+func (r *Registry) limit(l *Link) {
+	known := l.peer.Relay && (r.cfg.KnownRelay == nil || r.cfg.KnownRelay(l.peer.RSA))
+	r.rates.limit(l.meter, known)
+}
+
+// Bytes returns what has gone over all connections so far, of IPv4 and of IPv6. Those with private addresses are left out
+// unless Limits say otherwise.
+func (r *Registry) Bytes() (v4, v6 Traffic) { return r.rates.total[0].get(), r.rates.total[1].get() }
+
+// Cells returns how many cells were read and written so far.
+func (r *Registry) Cells() (read, written Cells) { return r.read.get(), r.written.get() }
+
+// Waits returns how often somebody had to wait for Limits.Rate: in that direction the node is overloaded.
+func (r *Registry) Waits() (read, written uint64) {
+	return r.rates.all[reading].Waits(), r.rates.all[writing].Waits()
 }
 
 // Links returns the open links.
@@ -201,6 +248,9 @@ func (r *Registry) dial(d *dial, t Target) {
 		r.addLocked(l)
 	}
 	r.mu.Unlock()
+	if err == nil {
+		r.limit(l)
+	}
 	d.link, d.err = l, err
 	if err != nil {
 		r.publish(Event{State: StateFailed, Target: t, Addr: t.Addrs[0], Err: err})
@@ -239,12 +289,13 @@ func (r *Registry) open(ctx context.Context, t Target, addr netip.AddrPort) (*Li
 	}
 	r.tune(raw)
 	r.publish(Event{State: StateConnected, Target: t, Addr: addr})
-	conn, err := r.cfg.Security.Client(ctx, raw)
+	m := newMeter(raw, &r.rates, Relayed)
+	conn, err := r.cfg.Security.Client(ctx, m)
 	if err != nil {
 		return fail("TLS", contextError(ctx, err))
 	}
 	r.publish(Event{State: StateHandshake, Target: t, Addr: addr})
-	l, err := r.handshake(ctx, conn, t, addr)
+	l, err := r.handshake(ctx, conn, m, t, addr)
 	if err != nil {
 		conn.Close()
 		return fail("handshake", contextError(ctx, err))
@@ -252,8 +303,9 @@ func (r *Registry) open(ctx context.Context, t Target, addr netip.AddrPort) (*Li
 	return l, nil
 }
 
-// notSentLowat keeps unsent data out of the kernel, so that which cell goes next is decided late.
-const notSentLowat = 128 << 10
+// notSentLowat keeps unsent data out of the kernel, so that which cell goes next is decided late. C tor's scheduler allows for
+// about as much.
+const notSentLowat = 32 << 10
 
 // tune sets what links want of their sockets.
 func (r *Registry) tune(raw net.Conn) {
@@ -279,12 +331,12 @@ func (r *Registry) shake(conn SecureConn) shake {
 	return h
 }
 
-func (r *Registry) handshake(ctx context.Context, conn SecureConn, t Target, addr netip.AddrPort) (*Link, error) {
+func (r *Registry) handshake(ctx context.Context, conn SecureConn, m *meter, t Target, addr netip.AddrPort) (*Link, error) {
 	h := initiator{shake: r.shake(conn), want: t}
 	if err := inTime(ctx, conn, h.run); err != nil {
 		return nil, err
 	}
-	l := r.newLink(&h.shake, addr)
+	l := r.newLink(&h.shake, m, addr)
 	l.ours = true
 	return l, nil
 }
@@ -303,22 +355,24 @@ func inTime(ctx context.Context, conn SecureConn, run func() error) error {
 }
 
 // newLink makes a link of a handshake that is over.
-func (r *Registry) newLink(h *shake, addr netip.AddrPort) *Link {
+func (r *Registry) newLink(h *shake, m *meter, addr netip.AddrPort) *Link {
 	l := &Link{
-		id:      lastID.Add(1),
-		peer:    Peer{Relay: h.proven, RSA: h.ids.RSA, Ed: h.ids.Ed, HasEd: h.ids.HasEd, Addr: addr},
-		relay:   h.self != nil,
-		canon:   slices.Contains(h.peerAddrs, addr.Addr()),
-		proto:   h.proto,
-		framing: h.framing,
-		conn:    h.conn,
-		out:     newOutQueue(h.framing),
-		opened:  time.Now(),
-		skew:    h.skew,
-		mine:    h.seenFrom,
-		early:   h.in,
-		closing: make(chan struct{}),
-		done:    make(chan struct{}),
+		id:       lastID.Add(1),
+		registry: r,
+		meter:    m,
+		peer:     Peer{Relay: h.proven, RSA: h.ids.RSA, Ed: h.ids.Ed, HasEd: h.ids.HasEd, Addr: addr},
+		relay:    h.self != nil,
+		canon:    slices.Contains(h.peerAddrs, addr.Addr()),
+		proto:    h.proto,
+		framing:  h.framing,
+		conn:     h.conn,
+		out:      newOutQueue(h.framing, r.queues),
+		opened:   time.Now(),
+		skew:     h.skew,
+		mine:     h.seenFrom,
+		early:    h.in,
+		closing:  make(chan struct{}),
+		done:     make(chan struct{}),
 	}
 	l.log = r.log.With("link", l.id)
 	l.padding.Store(&PaddingPolicy{})

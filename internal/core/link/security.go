@@ -31,6 +31,9 @@ type SecureConn interface {
 	ExportKeyingMaterial(label string, context []byte, n int) ([]byte, error)
 	// RecordReady tells whether the next Read can be served without asking the network.
 	RecordReady() bool
+	// Await waits until Read has something to read, or less: it is called between two Reads that have left nothing behind, and
+	// lets go of buffers meanwhile.
+	Await() error
 	// Cork holds back what Write produces until Flush.
 	Cork()
 	// Flush sends what was held back since Cork, and ends the corking.
@@ -134,6 +137,7 @@ type tlsConn struct {
 
 func (c *tlsConn) Certificate() []byte { return c.cert }
 func (c *tlsConn) RecordReady() bool   { return c.buf.recordReady() }
+func (c *tlsConn) Await() error        { return c.buf.await() }
 func (c *tlsConn) Cork()               { c.buf.cork() }
 func (c *tlsConn) Flush() error        { return c.buf.flush() }
 

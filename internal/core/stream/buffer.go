@@ -1,6 +1,9 @@
 package stream
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 const blockLen = 16 << 10
 
@@ -8,6 +11,7 @@ const blockLen = 16 << 10
 type block struct {
 	next       *block
 	start, end int
+	at         time.Time // when it was begun
 	data       [blockLen]byte
 }
 
@@ -18,6 +22,7 @@ var blockPool = sync.Pool{New: func() any { return new(block) }}
 type buffer struct {
 	head, tail *block
 	size       int
+	held       *held // of its memory; nil if nobody counts
 }
 
 // write copies p to the end of the queue.
@@ -35,7 +40,8 @@ func (b *buffer) write(p []byte) {
 
 func (b *buffer) grow() {
 	n := blockPool.Get().(*block)
-	n.next, n.start, n.end = nil, 0, 0
+	n.next, n.start, n.end, n.at = nil, 0, 0, time.Now()
+	b.held.add(blockLen)
 	if b.tail == nil {
 		b.head = n
 	} else {
@@ -70,6 +76,7 @@ func (b *buffer) take() *block {
 
 // putBack returns a block that take gave, with what is left in it, to the start of the queue.
 func (b *buffer) putBack(k *block) {
+	b.held.add(blockLen)
 	k.next = b.head
 	b.head = k
 	if b.tail == nil {
@@ -79,6 +86,7 @@ func (b *buffer) putBack(k *block) {
 }
 
 func (b *buffer) pop() *block {
+	b.held.add(-blockLen)
 	k := b.head
 	b.head = k.next
 	if b.head == nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/congestion"
+	"github.com/tropea-net/tropea/internal/lib/memacct"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
@@ -45,8 +46,9 @@ type Mux struct {
 	accepts  bool       // this is the end at which streams are opened by the other one
 	incoming []Incoming // those that nobody has taken yet
 
-	start time.Time // what the streams' flow control counts time from
-	flow  *Flow     // nil for streams with windows
+	start  time.Time        // what the streams' flow control counts time from
+	flow   *Flow            // nil for streams with windows
+	memory *memacct.Counter // of what lies in buffers; nil if nobody counts
 
 	streams map[uint16]*Stream
 	ended   map[uint16]remnant // streams that we have closed

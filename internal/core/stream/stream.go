@@ -92,6 +92,7 @@ func newStream(m *Mux, id uint16, kind Kind, addr string) *Stream {
 	if m.flow != nil {
 		s.flow = newFlow(m.flow)
 	}
+	s.in.held = newHeld(s, m.memory)
 	return s
 }
 

@@ -50,8 +50,9 @@ type Result struct {
 // wireCell is a cell on the wire, with its share of a TLS record of 31 cells.
 const wireCell = 514 + float64(5+16+1)/31
 
-// inFlight is how many cells of a circuit may be under way: relays end circuits of which more than 2500 wait.
-const inFlight = 500
+// inFlight is how many cells of a circuit may be under way on average: relays end circuits of which more than 2500 wait, and all
+// that is under way may wait for one sink, on four circuits of one source.
+const inFlight = 150
 
 // A source is a client with links to the relay.
 type source struct {
