@@ -48,6 +48,16 @@ Without arguments this is a SOCKS proxy into the Tor network, on 127.0.0.1:9050.
   --dump-config short|full        print the configuration and exit
   --list-torrc-options            print the names of all options
   --list-deprecated-options, --list-modules, --hash-password PASSWORD, --version
+  --list-fingerprint [rsa|ed25519]
+                                  print who this relay is; make its keys if it has none
+  --keygen                        make a signing key, and a master key if there is none
+    --newpass                     give the master key another passphrase
+    --no-passphrase               leave it without one
+    --passphrase-fd FD            read the passphrase from there, not from the terminal
+    --master-key FILE             take the master key from there, or put it there
+  --key-expiration sign [--format iso8601|timestamp]
+                                  print when the signing key must be replaced
+  --keygen-family NAME            make the key of a family of relays, in NAME.secret_family_key
   --hush, --quiet                 log warnings only, or nothing, to standard output
   --Option value, Option value    set an option of the torrc; +Option adds, /Option clears
 

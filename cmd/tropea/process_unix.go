@@ -127,3 +127,18 @@ func daemonReady() {
 	f.Write([]byte{1})
 	f.Close()
 }
+
+// inherited tells whether a file descriptor came from the process that started this one. What Go's runtime and library have
+// opened is marked to be closed at the next exec, and no such descriptor can have come through one.
+func inherited(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC == 0
+}
+
+// openTerminal opens the terminal of this process, whatever its standard input and output are.
+func openTerminal() (in, out *os.File, err error) {
+	if in, err = os.OpenFile("/dev/tty", os.O_RDWR, 0); err != nil {
+		return nil, nil, err
+	}
+	return in, in, nil
+}

@@ -43,3 +43,19 @@ func becomeDaemon(cfg *config.Config, _ []byte) error {
 }
 
 func daemonReady() {}
+
+// inherited tells whether a file handle may have come from the process that started this one. It is left to the reading to
+// find out.
+func inherited(int) bool { return true }
+
+// openTerminal opens the console of this process, whatever its standard input and output are.
+func openTerminal() (in, out *os.File, err error) {
+	if in, err = os.OpenFile("CONIN$", os.O_RDWR, 0); err != nil {
+		return nil, nil, err
+	}
+	if out, err = os.OpenFile("CONOUT$", os.O_RDWR, 0); err != nil {
+		in.Close()
+		return nil, nil, err
+	}
+	return in, out, nil
+}

@@ -59,6 +59,9 @@ func tor(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case config.DumpConfig:
 		stdout.Write(cfg.Dump(cmd.Arg == "full"))
 		return 0
+	case config.Keygen, config.KeygenFamily, config.KeyExpiration, config.ListFingerprint:
+		t := keyTool{cmd: cmd, cfg: cfg, stdin: stdin, stdout: stdout, stderr: stderr, log: log}
+		return t.run()
 	}
 	log.Log(ctx, safelog.LevelNotice, "Tor "+versionText+" running on "+runtime.GOOS+" with "+runtime.Version()+".")
 	log.Log(ctx, safelog.LevelNotice, "Tropea is not made by the Tor Project and has not been audited. Tor can't help you if you use it wrong!")

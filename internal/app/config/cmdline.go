@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/tropea-net/tropea/internal/app/logfmt"
@@ -16,6 +18,10 @@ const (
 	VerifyConfig
 	DumpConfig   // Arg: short, full or non-builtin
 	HashPassword // Arg: the password
+	Keygen
+	KeygenFamily    // Arg: the start of the names of the files
+	KeyExpiration   // Arg: "sign", or what is none
+	ListFingerprint // Arg: rsa, ed25519, empty, or what is none
 	Help
 	Version
 	ListOptions
@@ -34,7 +40,24 @@ type CommandLine struct {
 	AllowMissing  bool         // --allow-missing-torrc: so is one that cannot be read
 	Quiet         logfmt.Quiet // --quiet, --hush, or as the command wants it
 	Lines         []torrc.Line // settings
+
+	Format     string // --format of KeyExpiration: iso8601 or timestamp; empty: the first
+	Passphrase Passphrase
+	NewPass    bool   // --newpass: Keygen changes the passphrase
+	MasterKey  string // --master-key: the file of the master key; empty: the one in the key directory
 }
+
+// Passphrase says where Keygen has passphrases from; the zero Passphrase is the terminal.
+type Passphrase struct {
+	None  bool // --no-passphrase
+	HasFD bool // --passphrase-fd FD
+	FD    int
+}
+
+// A cmdlineError is an error in C tor's words, for which scripts look.
+type cmdlineError string
+
+func (e cmdlineError) Error() string { return string(e) }
 
 type argument uint8
 
@@ -49,16 +72,16 @@ type flag struct {
 	arg     argument
 	command Command
 	quiet   logfmt.Quiet
-	set     func(c *CommandLine, arg string)
+	set     func(c *CommandLine, arg string) error
 	missing bool // C tor has it and this version does not
 }
 
 var flags = map[string]flag{
 	"-f":                        {arg: needsArg, set: setTorrc},
 	"--torrc-file":              {arg: needsArg, set: setTorrc},
-	"--defaults-torrc":          {arg: needsArg, set: func(c *CommandLine, arg string) { c.Defaults = arg }},
-	"--ignore-missing-torrc":    {set: func(c *CommandLine, _ string) { c.IgnoreMissing = true }},
-	"--allow-missing-torrc":     {set: func(c *CommandLine, _ string) { c.AllowMissing = true }},
+	"--defaults-torrc":          {arg: needsArg, set: func(c *CommandLine, arg string) error { c.Defaults = arg; return nil }},
+	"--ignore-missing-torrc":    {set: func(c *CommandLine, _ string) error { c.IgnoreMissing = true; return nil }},
+	"--allow-missing-torrc":     {set: func(c *CommandLine, _ string) error { c.AllowMissing = true; return nil }},
 	"--quiet":                   {quiet: logfmt.Silent},
 	"--hush":                    {quiet: logfmt.Hush},
 	"--verify-config":           {command: VerifyConfig},
@@ -72,13 +95,41 @@ var flags = map[string]flag{
 	"--list-modules":            {command: ListModules, quiet: logfmt.Hush},
 	"--library-versions":        {command: LibraryVersions, quiet: logfmt.Hush},
 
-	"--list-fingerprint": {missing: true}, "--keygen": {missing: true}, "--keygen-family": {missing: true}, "--key-expiration": {missing: true},
-	"--format": {missing: true}, "--newpass": {missing: true}, "--no-passphrase": {missing: true}, "--passphrase-fd": {missing: true},
-	"--master-key": {missing: true}, "--nt-service": {missing: true}, "-nt-service": {missing: true}, "--service": {missing: true},
-	"--dbg-dump-subsystem-list": {missing: true},
+	// A master key is often made on a machine that has no torrc.
+	"--keygen":           {command: Keygen, set: func(c *CommandLine, _ string) error { c.IgnoreMissing = true; return nil }},
+	"--newpass":          {set: func(c *CommandLine, _ string) error { c.NewPass = true; return nil }},
+	"--no-passphrase":    {set: func(c *CommandLine, _ string) error { c.Passphrase.None = true; return nil }},
+	"--passphrase-fd":    {arg: needsArg, set: setPassphraseFD},
+	"--master-key":       {arg: needsArg, set: func(c *CommandLine, arg string) error { c.MasterKey = arg; return nil }},
+	"--keygen-family":    {arg: needsArg, command: KeygenFamily},
+	"--key-expiration":   {arg: mayHaveArg, command: KeyExpiration},
+	"--format":           {arg: needsArg, set: setFormat},
+	"--list-fingerprint": {arg: mayHaveArg, command: ListFingerprint},
+
+	"--nt-service": {missing: true}, "-nt-service": {missing: true}, "--service": {missing: true}, "--dbg-dump-subsystem-list": {missing: true},
 }
 
-func setTorrc(c *CommandLine, arg string) { c.Torrc = arg }
+func setTorrc(c *CommandLine, arg string) error {
+	c.Torrc = arg
+	return nil
+}
+
+func setPassphraseFD(c *CommandLine, arg string) error {
+	fd, err := strconv.Atoi(arg)
+	if err != nil || fd < 0 || fd > math.MaxInt32 {
+		return cmdlineError(fmt.Sprintf("Invalid --passphrase-fd value %q", arg))
+	}
+	c.Passphrase.HasFD, c.Passphrase.FD = true, fd
+	return nil
+}
+
+func setFormat(c *CommandLine, arg string) error {
+	if arg != "iso8601" && arg != "timestamp" {
+		return cmdlineError(fmt.Sprintf("Invalid --format value %q", arg))
+	}
+	c.Format = arg
+	return nil
+}
 
 // ParseCommandLine parses the arguments behind the name of the program. Options may be written as "--Name value",
 // "-Name value" or "Name value".
@@ -104,7 +155,7 @@ func ParseCommandLine(args []string) (CommandLine, error) {
 		arg := ""
 		switch {
 		case f.arg == needsArg && len(args) == 0:
-			return c, fmt.Errorf("command-line option '%s' with no value", name)
+			return c, cmdlineError(fmt.Sprintf("Command-line option '%s' with no value. Failing.", name))
 		case f.arg == needsArg, f.arg == mayHaveArg && len(args) > 0 && !strings.HasPrefix(args[0], "-"):
 			arg, args = args[0], args[1:]
 		}
@@ -115,7 +166,9 @@ func ParseCommandLine(args []string) (CommandLine, error) {
 			torrcFlag = name
 		}
 		if f.set != nil {
-			f.set(&c, arg)
+			if err := f.set(&c, arg); err != nil {
+				return c, err
+			}
 		}
 		if f.command != Run && c.Command < Help { // what only prints wins; else the last one does
 			c.Command, c.Arg = f.command, arg
@@ -125,8 +178,24 @@ func ParseCommandLine(args []string) (CommandLine, error) {
 	return c, c.check()
 }
 
+// check refuses flags that belong to another command.
 func (c CommandLine) check() error {
-	if c.Command != DumpConfig {
+	switch {
+	case c.Command >= Help:
+		return nil
+	case c.Passphrase.None && c.Command != Keygen:
+		return cmdlineError("--no-passphrase specified without --keygen!")
+	case c.Format != "" && c.Command != KeyExpiration:
+		return cmdlineError("--format specified without --key-expiration!")
+	case c.NewPass && c.Command != Keygen:
+		return cmdlineError("--newpass specified without --keygen!")
+	case c.Passphrase.None && c.Passphrase.HasFD:
+		return cmdlineError("--no-passphrase specified with --passphrase-fd!")
+	case c.Passphrase.HasFD && c.Command != Keygen:
+		return cmdlineError("--passphrase-fd specified without --keygen!")
+	case c.MasterKey != "" && c.Command != Keygen:
+		return cmdlineError("--master-key without --keygen!")
+	case c.Command != DumpConfig:
 		return nil
 	}
 	switch c.Arg {

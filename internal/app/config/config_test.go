@@ -412,7 +412,7 @@ func TestCommandLine(t *testing.T) {
 			t.Errorf("%s: %s", tt.args, diff)
 		}
 	}
-	for _, args := range []string{"-f", "--dump-config", "--dump-config long", "-f a --torrc-file b", "--keygen", "--SocksPort", "--hash-password", "--"} {
+	for _, args := range []string{"-f", "--dump-config", "--dump-config long", "-f a --torrc-file b", "--SocksPort", "--hash-password", "--"} {
 		if got, err := config.ParseCommandLine(strings.Fields(args)); err == nil {
 			t.Errorf("%s: got %+v, want an error", args, got)
 		}

@@ -19,6 +19,10 @@ type Config struct {
 	// KeyDirectory holds the files of keys/, without that prefix; nil means the directory keys/ of the store.
 	KeyDirectory statefile.Store
 
+	// ReadOnly, unless nil, is why no key file may be changed: perhaps another process has locked the directory. What would
+	// have to be changed fails with it.
+	ReadOnly error
+
 	// OfflineMasterKey says that the Ed25519 master key is kept elsewhere: it is neither read nor made.
 	OfflineMasterKey bool
 

@@ -13,6 +13,9 @@
 // what is due and tells what changed. Everyone else takes a [Snapshot] from [Keyring.Current]: an immutable value with all
 // keys of the moment.
 //
+// [Keygen] is --keygen, for operators who keep the master key encrypted or offline: it makes signing keys that a running
+// relay takes over at [Keyring.Reload], or by itself when the one that it has is about to expire.
+//
 // Each file is replaced in one step, and files are written in such an order that a kill between any two leaves a directory
 // that starts with the same identity. A key that may be some relay's identity is never replaced: what is damaged, or does not
 // fit, is a [FileError] that names the file and says what to do.

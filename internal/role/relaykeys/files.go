@@ -29,13 +29,14 @@ const (
 type files struct {
 	data, keys statefile.Store
 	prefix     string // of names in keys
+	readOnly   error  // if not nil, nothing in keys changes
 }
 
-func newFiles(data, keys statefile.Store) files {
-	if keys == nil {
-		return files{data, data, "keys/"}
+func newFiles(data statefile.Store, cfg *Config) files {
+	if cfg.KeyDirectory == nil {
+		return files{data, data, "keys/", cfg.ReadOnly}
 	}
-	return files{data, keys, ""}
+	return files{data, cfg.KeyDirectory, "", cfg.ReadOnly}
 }
 
 // fail makes the error about a key file.
@@ -87,6 +88,9 @@ func loadFull[T any](f files, name string, parse func([]byte) (*T, error)) (*T, 
 func (f files) write(name string, b []byte, err error) error {
 	defer clear(b)
 	if err == nil {
+		err = f.readOnly
+	}
+	if err == nil {
 		err = f.keys.WriteWhole(f.prefix+name, b)
 	}
 	if err != nil {
@@ -106,6 +110,9 @@ func (f files) exists(name string) bool {
 
 // remove removes a key file, if it is there.
 func (f files) remove(name string) error {
+	if f.readOnly != nil {
+		return f.fail(name, f.readOnly, "")
+	}
 	if err := f.keys.Remove(f.prefix + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return f.fail(name, err, "")
 	}

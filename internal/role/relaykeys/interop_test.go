@@ -263,6 +263,54 @@ func TestCTorKeygen(t *testing.T) {
 	}
 }
 
+// Signing keys that we make with an encrypted master key of C tor, and passphrases that C tor and we change in turn, are good
+// for C tor's relay on another machine.
+func TestKeygenAndCTor(t *testing.T) {
+	ctor.Require(t, "tor")
+	const passphrase = "correct horse\n"
+	a := t.TempDir()
+	d := openDir(t, a)
+	runTor(t, a, passphrase, "--keygen", "--passphrase-fd", "3")
+	ed := openBox(t, a, passphrase).ID()
+
+	wantRelay := func(who string) {
+		t.Helper()
+		b := t.TempDir()
+		carry(t, d, openDir(t, b))
+		before := keyFiles(t, b)
+		log := runTor(t, b, "", "--OfflineMasterKey", "1", "--list-fingerprint", "ed25519")
+		wantCalm(t, log)
+		if !strings.Contains(log, "\nProbe "+base64.RawStdEncoding.EncodeToString(ed[:])) {
+			t.Errorf("signing key of %s: C tor says\n%s", who, log)
+		}
+		after := keyFiles(t, b)
+		for name := range before {
+			if before[name] != after[name] {
+				t.Errorf("signing key of %s: C tor changed %s", who, name)
+			}
+		}
+	}
+	wantRelay("C tor")
+	now := time.Now()
+	keygen(t, Keygen{Passphrases: &answers{old: []string{passphrase}}}, d, now)
+	wantRelay("ours")
+
+	// We take the passphrase away, C tor sets one, and we another, which C tor understands.
+	keygen(t, Keygen{Passphrases: &answers{old: []string{passphrase}}, NewPassphrase: true}, d, now)
+	remove(t, d, masterBox)
+	wantRelay("ours, in plain")
+	runTor(t, a, "second", "--keygen", "--newpass", "--passphrase-fd", "3")
+	if _, err := d.Read(masterSecret); err == nil {
+		t.Error("C tor did not take our plain key")
+	}
+	keygen(t, Keygen{Passphrases: &answers{old: []string{"second"}, fresh: "third"}, NewPassphrase: true}, d, now)
+	runTor(t, a, "third", "--keygen", "--passphrase-fd", "3")
+	wantRelay("C tor, with our box")
+	if openBox(t, a, "third").ID() != ed {
+		t.Error("another master key")
+	}
+}
+
 func openBox(t *testing.T, dir, passphrase string) *keyfile.EdSecret {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, masterBox))

@@ -60,7 +60,7 @@ func Load(cfg Config, store statefile.Store, now time.Time) (*Keyring, Report, e
 // loadWith is Load with another source of TLS keys, which take the most time.
 func loadWith(cfg Config, store statefile.Store, now time.Time, newTLSKey func() (*rsa.PrivateKey, error)) (*Keyring, Report, error) {
 	cfg = cfg.withDefaults()
-	k := &Keyring{cfg: cfg, files: newFiles(store, cfg.KeyDirectory), newTLSKey: newTLSKey}
+	k := &Keyring{cfg: cfg, files: newFiles(store, &cfg), newTLSKey: newTLSKey}
 	var r Report
 	// The identities come first, so that no file is there whose identity is not.
 	for _, step := range []func(*Report) error{k.loadRSA, k.loadEd, k.loadFamilies, k.loadOnion} {

@@ -48,8 +48,7 @@ func (k *Keyring) loadEd(r *Report) error {
 	case secret != nil:
 		defer secret.Wipe()
 		if pub != nil && *pub != secret.ID() {
-			return k.files.fail(fileMasterPublic, fmt.Errorf("%w: it is not the public part of %s%s", ErrMismatch, k.files.prefix, fileMasterSecret),
-				"put back the right one; if the secret key is right, remove this file")
+			return k.files.mismatch(k.files.prefix + fileMasterSecret)
 		}
 		k.id.ed = secret.ID()
 	case pub != nil:
@@ -68,6 +67,13 @@ func (k *Keyring) loadEd(r *Report) error {
 	return k.files.write(fileMasterPublic, b, err)
 }
 
+// mismatch is the error if the public master key belongs to another secret key than that of a file. Scripts look for the
+// words.
+func (f files) mismatch(secret string) error {
+	return f.fail(fileMasterPublic, fmt.Errorf("%w: %s%s does not match %s", ErrMismatch, f.prefix, fileMasterPublic, secret),
+		"put back the right one; if the secret key is right, remove this file")
+}
+
 func signedBy(s *signing, ed [32]byte) bool {
 	return *s.cert.SignedWith == ed && s.cert.VerifySignature(ed25519.PublicKey(ed[:])) == nil
 }
@@ -82,7 +88,8 @@ func (k *Keyring) newMaster(r *Report, wanted bool, damage error) (*keyfile.EdSe
 	case k.cfg.OfflineMasterKey:
 		return nil, k.files.fail(fileSigning, ErrMissing, k.keygenAdvice())
 	case k.files.exists(fileMasterBox):
-		return nil, k.files.fail(fileMasterPublic, ErrMissing, k.keygenAdvice())
+		return nil, k.files.fail(fileMasterPublic, ErrMissing,
+			"found an encrypted secret key, but not public key file: run --keygen and enter the passphrase")
 	}
 	secret := keyfile.GenerateEd()
 	b, err := secret.AppendTo(nil, keyfile.TagMaster)
@@ -94,14 +101,18 @@ func (k *Keyring) newMaster(r *Report, wanted bool, damage error) (*keyfile.EdSe
 	return secret, nil
 }
 
-// keygenAdvice says what to do where only the operator can make a signing key, since the master key is not at hand.
+// keygenAdvice says what to do where only the operator can make a signing key, since the master key is not at hand. Scripts
+// look for the first words.
 func (k *Keyring) keygenAdvice() string {
 	const elsewhere = `run --keygen where the master key is, and copy ` + fileSigning + ` and ` + fileSigningCert + ` here`
+	needed := "We needed to load a secret key from " + k.files.prefix + fileMasterSecret
 	switch {
 	case k.cfg.OfflineMasterKey:
-		return "the master key is kept offline (OfflineMasterKey): " + elsewhere
+		return "the master key is kept offline (OfflineMasterKey is set): " + elsewhere
+	case k.files.exists(fileMasterSecret):
+		return "" // a new signing key will be made
 	case k.files.exists(fileMasterBox):
-		return "the master key is encrypted: run --keygen and enter the passphrase"
+		return needed + ", but it was encrypted: run --keygen and enter the passphrase"
 	}
-	return k.files.prefix + fileMasterSecret + " is missing: put it back, or " + elsewhere
+	return needed + ", but couldn't find it: put it back, or " + elsewhere
 }

@@ -176,7 +176,7 @@ func TestEdFiles(t *testing.T) {
 		{name: "damaged public master key", change: func(m *statefile.Mem) { put(t, m, masterPublic, []byte("x")) }, now: start,
 			err: nil, file: masterPublic, advice: "backup"},
 		{name: "expired, and no master key", change: func(m *statefile.Mem) { remove(t, m, masterSecret) }, now: long,
-			err: ErrExpired, file: signingCert, advice: masterSecret + " is missing"},
+			err: ErrExpired, file: signingCert, advice: masterSecret + ", but couldn't find it"},
 		{name: "expired, and encrypted", change: func(m *statefile.Mem) {
 			remove(t, m, masterSecret)
 			put(t, m, masterBox, []byte("box"))

@@ -128,10 +128,23 @@ func (k *Keyring) renewSigning(r *Report, now time.Time) error {
 	if master.ID() != k.id.ed {
 		return k.files.fail(fileMasterSecret, fmt.Errorf("%w: it is not the secret part of %s%s", ErrMismatch, k.files.prefix, fileMasterPublic), adviceBackup)
 	}
-	key := keyfile.GenerateEd()
+	damage := k.sign.damage
+	if err := k.newSigning(master, now); err != nil {
+		return err
+	}
+	if damage != nil {
+		r.warn(fmt.Errorf("a new signing key was made, since the old one was of no use: %w", damage))
+	}
+	r.Signing = true
+	return nil
+}
+
+// newSigning makes a signing key that the given master key signs.
+func (k *Keyring) newSigning(master *keyfile.EdSecret, now time.Time) error {
+	id, key := master.ID(), keyfile.GenerateEd()
 	unsigned := torcert.Cert{
 		Type: torcert.TypeIDSigning, Expires: now.Add(k.cfg.SigningKeyLifetime),
-		KeyType: torcert.KeyEd25519, Key: key.ID(), SignedWith: &k.id.ed,
+		KeyType: torcert.KeyEd25519, Key: key.ID(), SignedWith: &id,
 	}
 	cert, err := unsigned.Sign(master)
 	if err != nil {
@@ -145,11 +158,7 @@ func (k *Keyring) renewSigning(r *Report, now time.Time) error {
 	if err := k.files.write(fileSigningCert, b, err); err != nil {
 		return err
 	}
-	if k.sign.damage != nil {
-		r.warn(fmt.Errorf("a new signing key was made, since the old one was of no use: %w", k.sign.damage))
-	}
 	k.sign = signing{key: key, cert: cert}
-	r.Signing = true
 	return nil
 }
 
