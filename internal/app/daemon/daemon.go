@@ -210,7 +210,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 				continue
 			}
 			d.closeDoors()
-			n.relay.Hibernate(true)
+			n.relay.Interrupt()
 			exit = time.After(d.cfg.Relay.Limits.ShutdownWait)
 			wait <- d.cfg.Relay.Limits.ShutdownWait
 		case err := <-n.client.ended:

@@ -1,24 +1,29 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/tropea-net/tropea/internal/app/client"
 	"github.com/tropea-net/tropea/internal/app/config"
 	"github.com/tropea-net/tropea/internal/app/server"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/lib/geoip"
 	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
+	"github.com/tropea-net/tropea/internal/role/accounting"
 	"github.com/tropea-net/tropea/internal/role/dos"
 	"github.com/tropea-net/tropea/internal/role/exit/resolver"
 	"github.com/tropea-net/tropea/internal/role/publish"
 	"github.com/tropea-net/tropea/internal/role/relaykeys"
+	"github.com/tropea-net/tropea/internal/role/stats"
+	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
 	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
@@ -36,28 +41,105 @@ func (d *Daemon) relayConfig() (server.Config, error) {
 			return server.Config{}, fmt.Errorf("DirPortFrontPage: %w", err)
 		}
 	}
+	conns, streams, err := d.sockets()
+	if err != nil {
+		return server.Config{}, err
+	}
+	exit := d.exitConfig()
+	exit.MaxStreams = streams
 	return server.Config{
+		MaxConns: conns, Heartbeat: r.Heartbeat,
 		Env: d.env(), State: d.state, Cache: d.cache, Keys: keys,
 		ExtraInfo: d.cfg.Values.Bool("DownloadExtraInfo"), MaxDiffAge: r.Limits.MaxConsensusAge, FrontPage: page,
 		DirCache: r.DirCache, ExtendPrivate: r.ExtendPrivate, QueueDelay: r.Limits.MaxOnionDelay,
-		Padding:     link.DefaultPadding,
-		DoS:         dosConfig(&r.DoS),
-		Exit:        d.exitConfig(),
+		Padding: link.DefaultPadding,
+		DoS:     dosConfig(&r.DoS),
+		Stats:   d.statsConfig(),
+		Accounting: accounting.Config{
+			Max: r.Account.Max, Rule: accounting.Rule(r.Account.Rule), Rate: cmp.Or(r.Bandwidth.RelayRate, r.Bandwidth.Rate),
+			Start: accounting.Start{Unit: accounting.Unit(r.Account.Start.Unit), Day: r.Account.Start.Day, Hour: r.Account.Start.Hour, Minute: r.Account.Start.Minute},
+		},
+		Limits: link.Limits{
+			Rate: int64(r.Bandwidth.Rate), Burst: int64(r.Bandwidth.Burst), RelayRate: int64(r.Bandwidth.RelayRate), RelayBurst: int64(r.Bandwidth.RelayBurst),
+			PerConnRate: int64(r.Bandwidth.PerConnRate), PerConnBurst: int64(r.Bandwidth.PerConnBurst), CountPrivate: r.Bandwidth.CountPrivate,
+		},
+		MaxMemory:   int64(r.Limits.MaxMemInQueues),
+		Exit:        exit,
 		Info:        d.relayInfo(),
 		Version:     client.CompatVersion,
 		Authorities: uploads(d.cfg.Client.Dirs.Authorities),
-		Trusted:     fingerprints(d.cfg.Client.Dirs.Authorities),
+		Trusted:     targets(d.cfg.Client.Dirs.Authorities),
+		Lookup:      lookup,
 	}, nil
+}
+
+// keptFiles are left for files, listeners, and links of our own.
+const keptFiles = 128
+
+// sockets divides what the limit of open files leaves among links that others make and streams of the exit.
+func (d *Daemon) sockets() (conns, streams int, err error) {
+	n, err := maxFiles()
+	if err != nil {
+		return 0, 0, err
+	}
+	if n < d.cfg.Relay.Limits.ConnLimit {
+		return 0, 0, fmt.Errorf("ConnLimit is %d, and the process may have only %d files open: raise the limit (ulimit -n)", d.cfg.Relay.Limits.ConnLimit, n)
+	}
+	n = max(n-keptFiles, keptFiles)
+	if p := exitpolicy.Own(d.cfg.Relay.Exit.Own); p.RejectsAll(false, true) && p.RejectsAll(true, true) {
+		return n, 1, nil // it is no exit
+	}
+	return n / 2, n / 2, nil
+}
+
+// statsConfig turns the options of statistics into what the relay takes. Countries are those of the files of C tor; without
+// them, what is counted by country is not.
+func (d *Daemon) statsConfig() stats.Config {
+	r := &d.cfg.Relay
+	c := stats.Config{
+		Cells: r.Stats.Cell, Links: r.Stats.ConnDirection, Entry: r.Stats.Entry, ExitPorts: r.Stats.ExitPort,
+		NoDirReq: !r.Stats.DirReq, NoHidServ: !r.Stats.HiddenService, NoOverload: !r.Stats.Overload, NoPadding: !r.Stats.Padding,
+		NoExtraInfo: !r.Stats.ExtraInfo,
+		Rate:        r.Bandwidth.Rate, Burst: r.Bandwidth.Burst, RelayRate: r.Bandwidth.RelayRate,
+		MinTime: cmp.Or(d.cfg.Values.Duration("TestingMinTimeToReportBandwidth"), -1),
+	}
+	if !r.Stats.DirReq && !r.Stats.Entry {
+		return c
+	}
+	files := [2]io.Reader{}
+	for i, name := range []string{r.Stats.GeoIP, r.Stats.GeoIP6} {
+		f, err := os.Open(name)
+		if err != nil {
+			d.log.Info("no countries in statistics", "err", err)
+			return c
+		}
+		defer f.Close()
+		files[i] = f
+	}
+	db, err := geoip.Read(files[0], files[1])
+	if err != nil {
+		d.log.Warn("GeoIPFile and GeoIPv6File: statistics go without countries", "err", err)
+		return c
+	}
+	c.Countries = db
+	return c
 }
 
 // relayInfo is what the operator says of the relay.
 func (d *Daemon) relayInfo() publish.Info {
 	r := &d.cfg.Relay
 	i := publish.Info{
-		Nickname: r.Nickname, Contact: r.Contact, Family: r.Families.Members, Addrs: d.addresses(r.Addresses),
+		Nickname: r.Nickname, Contact: r.Contact, Family: r.Families.Members,
 		Private: d.cfg.Client.Process.TestNetwork || d.cfg.Client.Dirs.AllowPrivate,
 		Rate:    r.Bandwidth.Rate, Burst: r.Bandwidth.Burst, MaxAdvertised: r.Bandwidth.MaxAdvertised,
 		Publish: r.Publish, AssumeIPv4: r.AssumeIPv4, AssumeIPv6: r.AssumeIPv6.Or(r.AssumeIPv4),
+	}
+	for _, text := range r.Addresses {
+		if a, err := netip.ParseAddr(text); err == nil {
+			i.Addrs = append(i.Addrs, a)
+		} else {
+			i.Names = append(i.Names, text)
+		}
 	}
 	if r.Bandwidth.RelayRate > 0 {
 		i.Rate, i.Burst = min(i.Rate, r.Bandwidth.RelayRate), min(i.Burst, r.Bandwidth.RelayBurst)
@@ -85,27 +167,9 @@ func (d *Daemon) actualPort(p config.ORPort) uint16 {
 	return p.Listen.Addr.Port()
 }
 
-// addressTimeout bounds the look-up of the names of Address lines.
-const addressTimeout = 10 * time.Second
-
-// addresses are those of the Address lines. Names in them are the operator's own, so that the system may look them up.
-func (d *Daemon) addresses(lines []string) (list []netip.Addr) {
-	for _, text := range lines {
-		if a, err := netip.ParseAddr(text); err == nil {
-			list = append(list, a)
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), addressTimeout)
-		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", text)
-		cancel()
-		if err != nil {
-			d.log.Warn(fmt.Sprintf("Could not resolve local Address '%s'. The relay's address is found out in other ways.", text), "err", err)
-		}
-		for _, a := range addrs {
-			list = append(list, a.Unmap())
-		}
-	}
-	return list
+// lookup finds the addresses of a name of the operator's own, which the system may be asked about.
+func lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 }
 
 // uploads lists the authorities that take descriptors.
@@ -123,11 +187,17 @@ func uploads(list []trusteddirs.Authority) (to []publish.Authority) {
 	return to
 }
 
-func fingerprints(list []trusteddirs.Authority) (ids [][20]byte) {
+func targets(list []trusteddirs.Authority) (to []link.Target) {
 	for _, a := range list {
-		ids = append(ids, a.Fingerprint)
+		t := link.Target{RSA: a.Fingerprint, HasRSA: true}
+		for _, addr := range []netip.AddrPort{a.Addr, a.IPv6} {
+			if addr.IsValid() && addr.Port() != 0 {
+				t.Addrs = append(t.Addrs, addr)
+			}
+		}
+		to = append(to, t)
 	}
-	return ids
+	return to
 }
 
 func (d *Daemon) relayKeys() (keys relaykeys.Config, err error) {

@@ -8,13 +8,14 @@ import (
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/role/dircache"
+	"github.com/tropea-net/tropea/internal/role/stats"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 )
 
 // Admit opens a link over a connection that somebody has made to an ORPort, unless there are too many, and returns at once.
 // It takes conn.
 func (s *Server) Admit(conn net.Conn) {
-	if s.hibernating.Load() {
+	if s.hibernating() {
 		conn.Close()
 		return
 	}
@@ -30,6 +31,7 @@ func (s *Server) Admit(conn net.Conn) {
 		conn.Close()
 		return
 	}
+	s.stats.Client(remote(conn))
 	if !s.start("link", func() {
 		defer s.conns.Add(-1)
 		defer func() { counted.Close(s.cfg.Env.Now()) }()
@@ -46,11 +48,12 @@ func (s *Server) Admit(conn net.Conn) {
 // mayCreate tells whether a link may make one more circuit. The defence is against clients: a relay speaks for many.
 func (s *Server) mayCreate(l *link.Link) (bool, cell.DestroyReason) {
 	p := l.Peer()
-	if !l.Initiated() && (s.cfg.ExtendPrivate || !isLocal(p.Addr.Addr())) {
-		s.publisher.Reached(p.Addr.Addr().Is6())
+	s.stats.Onionskin(s.cfg.Env.Now())
+	if !l.Initiated() {
+		s.publisher.Incoming(l.SeenFrom(), p.Addr.Addr())
 	}
 	switch {
-	case s.hibernating.Load():
+	case s.hibernating():
 		return false, cell.DestroyHibernating
 	case l.Initiated(), p.Relay, s.dos.Create(p.Addr.Addr(), s.cfg.Env.Now()):
 		return true, 0
@@ -58,21 +61,15 @@ func (s *Server) mayCreate(l *link.Link) (bool, cell.DestroyReason) {
 	return false, cell.DestroyResourceLimit
 }
 
-// isLocal tells of an address that does not show that we can be reached from the Internet.
-func isLocal(a netip.Addr) bool {
-	a = a.Unmap()
-	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast()
-}
+// hibernating tells whether new links, circuits and streams are refused.
+func (s *Server) hibernating() bool { return s.interrupted.Load() || s.stopping.Load() }
 
-// Hibernate says whether the relay takes new links, circuits and streams. It goes on with those that it has.
-func (s *Server) Hibernate(on bool) {
-	s.hibernating.Store(on)
-	s.publisher.Hibernate(on)
-}
+// Interrupt makes the relay take no new links, circuits and streams any more. It goes on with those that it has.
+func (s *Server) Interrupt() { s.interrupted.Store(true) }
 
 // AdmitDirectory answers a request over a connection to a DirPort, and returns at once. It takes conn.
 func (s *Server) AdmitDirectory(conn net.Conn) {
-	if s.answer == nil || !s.start("directory connection", func() { s.answer.Serve(s.ctx, conn, dircache.From{Addr: remote(conn)}) }) {
+	if s.answer == nil || !s.start("directory connection", func() { s.answer.Serve(s.ctx, s.links.Metered(conn, link.Relayed), dircache.From{Addr: remote(conn)}) }) {
 		conn.Close()
 	}
 }
@@ -97,6 +94,9 @@ func (s *Server) start(name string, f func()) bool {
 }
 
 // Exhausted takes note that connections cannot be taken for want of room.
-func (s *Server) Exhausted(err error) { s.log.Debug("cannot accept a connection", "err", err) }
+func (s *Server) Exhausted(err error) {
+	s.stats.Overloaded(stats.Files, s.cfg.Env.Now())
+	s.log.Debug("cannot accept a connection", "err", err)
+}
 
 var errTooMany = errors.New("no room for another connection: raise the limit of open files (ulimit -n)")

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -33,6 +35,29 @@ type Exit struct {
 	MaxStreams    int
 }
 
+// meteredNet dials connections whose bytes count.
+type meteredNet struct {
+	netx.Network
+	s *Server
+}
+
+func (m meteredNet) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := m.Network.Dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return m.s.links.Metered(c, link.Own), nil
+}
+
+// DialPacket implements netx.PacketNetwork.
+func (m meteredNet) DialPacket(ctx context.Context, network, addr string) (net.Conn, error) {
+	p, ok := m.Network.(netx.PacketNetwork)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return p.DialPacket(ctx, network, addr)
+}
+
 // ends serves what comes to the end of circuits. It is a relay.Ends.
 type ends struct {
 	*exit.Exit
@@ -50,7 +75,7 @@ type ends struct {
 	buckets map[*circuit.RelayCircuit]*dos.StreamBucket
 }
 
-func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool) *ends {
+func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool, note func(exit.Event)) *ends {
 	if cfg.Net != nil {
 		e.Net = cfg.Net
 	}
@@ -63,7 +88,7 @@ func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool) *ends {
 		Env: e, Resolver: s.resolver, Policy: exitpolicy.Own(cfg.Policy), MaxStreams: cfg.MaxStreams,
 		KnownRelay:  s.knownRelay,
 		IsRelayAddr: func(a netip.AddrPort) bool { return s.relays.Load().Contains(a) },
-		MayStream:   s.mayStream, Hibernating: hibernating,
+		MayStream:   s.mayStream, Hibernating: hibernating, Note: note,
 	})
 	return s
 }
@@ -144,6 +169,9 @@ func (s *ends) Closed(c *circuit.RelayCircuit) {
 	s.mu.Lock()
 	delete(s.buckets, c)
 	s.mu.Unlock()
+	if p := c.Prev().Peer(); c.Overflowed() && !p.Relay && !c.Prev().Initiated() {
+		s.dos.QueueFull(p.Addr.Addr(), true, s.env.Now())
+	}
 	s.Exit.Closed(c)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/tropea-net/tropea/internal/app/client"
 	"github.com/tropea-net/tropea/internal/client/dirsync"
 	"github.com/tropea-net/tropea/internal/core/congestion"
+	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/wire/params"
 )
@@ -44,6 +45,12 @@ func (s *Server) View() *netdir.View {
 	return nil
 }
 
+// known tells whether an RSA identity is of a relay in the consensus.
+func (s *Server) known(rsa [20]byte) bool {
+	v := s.View()
+	return v != nil && v.ByRSA(rsa) != nil
+}
+
 // follow does what the consensus says, until ctx ends.
 func (s *Server) follow(ctx context.Context) {
 	for {
@@ -67,6 +74,8 @@ func (s *Server) follow(ctx context.Context) {
 func (s *Server) apply(v *netdir.View) {
 	p := v.Consensus().Params
 	s.dos.SetParams(p)
+	s.stats.SetParams(p)
+	s.links.SetQueues(link.ReadQueueParams(p))
 	s.ends.apply(v)
 	s.cc.Store(congestion.ReadParams(p, congestion.ExitPath))
 	days := func(x params.Param) time.Duration { return time.Duration(p.Of(x)) * 24 * time.Hour }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"time"
@@ -13,8 +14,8 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/event"
 	"github.com/tropea-net/tropea/internal/role/dircache"
 	"github.com/tropea-net/tropea/internal/role/publish"
+	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
-	"github.com/tropea-net/tropea/internal/wire/params"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
@@ -34,26 +35,29 @@ func platform(version string) string {
 func (s *Server) newPublisher() *publish.Publisher {
 	return publish.New(publish.Config{
 		Env: s.cfg.Env, Info: s.cfg.Info, Keys: s.keys.current, Authorities: s.cfg.Authorities,
-		Policy: func(own []netip.Addr) exitpolicy.Policy { return s.ends.setPolicy(*s.ends.cfg.Load(), own) },
-		DummyTAP: func() bool {
-			v := s.View()
-			return v == nil || v.Consensus().Params.Of(params.PublishDummyTAP) != 0
-		},
-		Ready:  func() bool { return s.View() != nil },
-		Listed: s.listed,
-		Test:   s.testSelf, TestBandwidth: s.testBandwidth,
+		Policy:     func(own []netip.Addr) exitpolicy.Policy { return s.ends.setPolicy(*s.ends.cfg.Load(), own) },
+		Network:    s.network,
+		Observed:   func() uint64 { return s.stats.Observed(s.cfg.Env.Now()) },
+		Overloaded: func() time.Time { return s.stats.OverloadGeneral(s.cfg.Env.Now()) },
+		ExtraInfo:  s.extraInfo,
+		Ready:      func() bool { return s.View() != nil },
+		Test:       s.testSelf, TestBandwidth: s.testBandwidth,
 		Published: s.published,
 	})
 }
 
-// listed tells when the descriptor that the consensus has of this relay was published: that it was not long before the
-// consensus, since the consensus of our view does not tell.
-func (s *Server) listed() time.Time {
+// network tells the publisher what the directory says.
+func (s *Server) network(now time.Time) (n publish.Network) {
 	v := s.View()
-	if v == nil || v.ByRSA(s.keys.current().Fingerprint()) == nil {
-		return time.Time{}
+	if v == nil {
+		return n
 	}
-	return v.Consensus().ValidAfter
+	c := v.Consensus()
+	n = publish.Network{Live: !now.Before(c.ValidAfter) && now.Before(c.ValidUntil), ValidAfter: c.ValidAfter, Params: c.Params}
+	if r := v.ByRSA(s.keys.current().Fingerprint()); r != nil {
+		n.Listed, n.Stale = true, r.Flags.Has(consensus.StaleDesc)
+	}
+	return n
 }
 
 // published gives the relay's documents to its directory cache.
@@ -67,6 +71,17 @@ func (s *Server) published(d *publish.Documents) {
 		own.ExtraInfo = &dircache.Document{Fingerprint: fp, Digest: e.Digest, Published: d.Published, Text: e.Text}
 	}
 	s.cache.SetOwn(own)
+}
+
+// learn connects to one of the authorities, which tells how it sees us; followLinks takes note.
+func (s *Server) learn(ctx context.Context) (err error) {
+	err = errNoClient
+	for _, i := range rand.Perm(len(s.cfg.Trusted)) {
+		if _, err = s.links.Get(ctx, s.cfg.Trusted[i]); err == nil {
+			break
+		}
+	}
+	return err
 }
 
 var errNoClient = errors.New("the client does not run")
@@ -150,7 +165,7 @@ const linkEvents = 256
 
 func (s *Server) isAuthority(rsa [20]byte) bool {
 	for _, a := range s.cfg.Trusted {
-		if a == rsa {
+		if a.RSA == rsa {
 			return true
 		}
 	}

@@ -17,13 +17,16 @@ import (
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/event"
+	"github.com/tropea-net/tropea/internal/lib/memacct"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/role/accounting"
 	"github.com/tropea-net/tropea/internal/role/dircache"
 	"github.com/tropea-net/tropea/internal/role/dos"
 	"github.com/tropea-net/tropea/internal/role/publish"
 	"github.com/tropea-net/tropea/internal/role/relay"
 	"github.com/tropea-net/tropea/internal/role/relaykeys"
+	"github.com/tropea-net/tropea/internal/role/stats"
 )
 
 // Config is what a relay needs.
@@ -40,28 +43,39 @@ type Config struct {
 	ExtendPrivate bool          // extend circuits to addresses that are not public
 	QueueDelay    time.Duration
 	DoS           dos.Config
+	Stats         stats.Config      // without State and Log
+	Accounting    accounting.Config // without Identity and Log
+	Limits        link.Limits
+	MaxMemory     int64         // in queues (MaxMemInQueues); no limit if zero
+	Heartbeat     time.Duration // HeartbeatPeriod; never if zero
 	Exit          Exit
 	MaxConns      int                                     // links that others may have with us; 10000 if zero
 	Addrs         func([]netip.AddrPort) []netip.AddrPort // see link.Config
 	Info          publish.Info                            // Platform, Protocols, DirCache and HSDir are set here
 	Version       string                                  // of the C tor whose behaviour we have
 	Authorities   []publish.Authority
-	Trusted       [][20]byte // RSA identities of the authorities, which are believed on addresses
+	Trusted       []link.Target                                                // the authorities, which are believed on addresses
+	Lookup        func(ctx context.Context, name string) ([]netip.Addr, error) // names of Info
 	Padding       link.PaddingPolicy
 }
 
 // A Server is a relay. Its methods are safe for concurrent use.
 type Server struct {
-	cfg   Config
-	log   *slog.Logger
-	bus   event.Bus
-	keys  *keys
-	links *link.Registry
-	relay *relay.Relay
-	dos   *dos.DoS
-	ends  *ends
+	cfg     Config
+	log     *slog.Logger
+	bus     event.Bus
+	started time.Time
+	keys    *keys
+	links   *link.Registry
+	relay   *relay.Relay
+	dos     *dos.DoS
+	ends    *ends
 
 	publisher *publish.Publisher
+	stats     *stats.Stats
+	memory    *memacct.Account
+	account   *accounting.Account // owned by the goroutine of count, and awake with it
+	awake     accounting.State
 	cache     *dircache.Cache  // nil if it serves no documents
 	answer    *dircache.Server // answers out of cache
 
@@ -73,7 +87,7 @@ type Server struct {
 	closed   bool
 	wg       sync.WaitGroup
 
-	hibernating atomic.Bool // nothing new is taken
+	interrupted, stopping atomic.Bool // nothing new is taken: the relay is about to end, or accounting says so
 
 	client    atomic.Pointer[client.Client]
 	newClient chan struct{} // holds a token when client has changed
@@ -86,7 +100,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 10000
 	}
-	s := &Server{cfg: cfg, log: cfg.Env.Log, maxConns: int64(cfg.MaxConns), newClient: make(chan struct{}, 1)}
+	s := &Server{cfg: cfg, log: cfg.Env.Log, maxConns: int64(cfg.MaxConns), started: cfg.Env.Now(), newClient: make(chan struct{}, 1)}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	var report relaykeys.Report
 	var err error
@@ -97,13 +111,24 @@ func New(cfg Config) (*Server, error) {
 		s.log.Warn("Keys of the relay", "err", err)
 	}
 	s.dos = dos.New(cfg.DoS, cfg.Env.Now())
-	s.ends = newEnds(cfg.Env, cfg.Exit, s.dos, s.hibernating.Load)
+	s.cfg.Stats.State, s.cfg.Stats.Log = cfg.Env.State, s.log
+	s.stats, s.memory = s.newStats(), s.newMemory()
+	s.account = s.newAccount()
+	s.awake = s.account.Update(cfg.Env.Now())
+	s.stopping.Store(!s.awake.TakesNew())
+	exitNet := cfg.Exit.Net
+	if exitNet == nil {
+		exitNet = cfg.Env.Net
+	}
+	cfg.Exit.Net = meteredNet{exitNet, s}
+	s.ends = newEnds(cfg.Env, cfg.Exit, s.dos, s.hibernating, s.noteStream)
+	holdNames(s.memory, s.ends.resolver)
 	rc := relay.Config{
 		Log: s.log, Ends: s.ends, QueueDelay: cfg.QueueDelay,
 		Keys: s.keys.circuits.Load,
 		CC:   s.cc.Load,
 
-		MayCreate: s.mayCreate,
+		MayCreate: s.mayCreate, Dropped: s.stats.OnionskinDropped,
 	}
 	if cfg.ExtendPrivate {
 		rc.MayExtend = func(a netip.AddrPort) bool { return a.Port() != 0 }
@@ -114,7 +139,7 @@ func New(cfg Config) (*Server, error) {
 			disk = cfg.Env.State
 		}
 		s.cache = dircache.NewCache(dircache.CacheConfig{Env: cfg.Env, Disk: disk, MaxConsensusAge: cfg.MaxDiffAge})
-		s.answer = dircache.NewServer(dircache.Config{Env: cfg.Env, FrontPage: cfg.FrontPage}, s.cache)
+		s.answer = dircache.NewServer(dircache.Config{Env: cfg.Env, FrontPage: cfg.FrontPage, Note: s.stats.DirRequest}, s.cache)
 		rc.Directory = s.directory
 	}
 	s.relay = relay.New(rc)
@@ -123,6 +148,10 @@ func New(cfg Config) (*Server, error) {
 		NewHandler:  func(l *link.Link) link.Handler { return circuit.NewRelayTable(l, s.log, s.relay) },
 		Events:      &s.bus,
 		Padding:     cfg.Padding,
+		Queues:      link.ReadQueueParams(nil),
+		Limits:      cfg.Limits,
+		Memory:      s.memory,
+		KnownRelay:  s.known,
 		Credentials: s.keys.creds.Load,
 		OwnAddrs:    func() []netip.Addr { return s.publisher.Addrs() },
 		Addrs:       cfg.Addrs,
@@ -130,7 +159,7 @@ func New(cfg Config) (*Server, error) {
 	s.relay.SetLinks(s.links)
 	s.cfg.Info = s.info(cfg)
 	s.publisher = s.newPublisher()
-	s.keys.changed = func(relaykeys.Report) { s.publisher.Changed("rotated keys") }
+	s.keys.changed = func(relaykeys.Report) { s.publisher.Check() }
 	return s, nil
 }
 
@@ -140,6 +169,8 @@ func (s *Server) Reconfigure(cfg Config) {
 	s.dos.SetConfig(cfg.DoS)
 	s.ends.reconfigure(cfg.Exit, s.publisher.Addrs())
 	s.publisher.SetInfo(s.info(cfg))
+	s.links.SetLimits(cfg.Limits)
+	s.memory.SetMax(cfg.MaxMemory)
 	s.keys.reload(cfg.Keys.Families)
 }
 
@@ -189,6 +220,8 @@ func (s *Server) Run(ctx context.Context) error {
 		"keys":      func() error { return s.keys.run(ctx) },
 		"circuit":   func() error { s.relay.Run(ctx); return context.Cause(ctx) },
 		"exit":      func() error { return s.ends.run(ctx) },
+		"counts":    func() error { s.count(ctx); return context.Cause(ctx) },
+		"memory":    func() error { s.memory.Run(ctx); return context.Cause(ctx) },
 		"publisher": func() error { s.publisher.Run(ctx); return context.Cause(ctx) },
 		"links":     func() error { return s.followLinks(ctx, links) },
 		"network":   func() error { s.follow(ctx); return context.Cause(ctx) },

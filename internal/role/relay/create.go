@@ -37,14 +37,22 @@ func (r *Relay) Create(req *circuit.CreateRequest) {
 		return
 	}
 	if !r.waiting.enter(req.Link()) {
-		req.Refuse(cell.DestroyResourceLimit)
+		r.drop(req)
 		return
 	}
 	select {
 	case r.queue <- job{req, time.Now()}:
 	default:
 		r.waiting.leave(req.Link())
-		req.Refuse(cell.DestroyResourceLimit)
+		r.drop(req)
+	}
+}
+
+// drop refuses a handshake since too many wait.
+func (r *Relay) drop(req *circuit.CreateRequest) {
+	req.Refuse(cell.DestroyResourceLimit)
+	if r.cfg.Dropped != nil {
+		r.cfg.Dropped()
 	}
 }
 
@@ -88,7 +96,7 @@ func (r *Relay) work(ctx context.Context) {
 			r.waiting.leave(j.req.Link())
 			if time.Since(j.since) > r.cfg.QueueDelay {
 				// The client has given up, or will have before a circuit through us is there.
-				j.req.Refuse(cell.DestroyResourceLimit)
+				r.drop(j.req)
 				continue
 			}
 			r.answer(j.req)

@@ -52,6 +52,9 @@ type Config struct {
 	// MayCreate tells whether a link may make one more circuit, and if not, what it is told. Nil lets all.
 	MayCreate func(*link.Link) (bool, cell.DestroyReason)
 
+	// Dropped is told of each handshake that is refused since too many wait. It may be nil.
+	Dropped func()
+
 	// CC returns what the consensus says of congestion control; nil, or a nil CC, grants none.
 	CC func() *congestion.Params
 

@@ -178,7 +178,10 @@ func TestHostileStreams(t *testing.T) {
 					for range n {
 						var err error
 						if m.Cmd == relaymsg.CmdData {
-							_, _, err = c.Tunnel().SendData(m.Stream, m.Body) // counts for the circuit, and for no stream
+							// It counts for the circuit, and for no stream. Nothing is taken while too much waits for the link.
+							for sent := 0; sent == 0 && err == nil && c.Err() == nil; synctest.Wait() {
+								sent, _, err = c.Tunnel().SendData(m.Stream, m.Body)
+							}
 						} else {
 							err = c.Tunnel().SendMsg(m)
 						}
