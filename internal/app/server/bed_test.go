@@ -24,6 +24,7 @@ var serverAddr = netip.MustParseAddrPort("192.0.2.1:9001")
 type bed struct {
 	t      testing.TB
 	net    *memnet.Net
+	host   *memnet.Host // the relay's
 	files  *statefile.Mem
 	server *Server
 	log    *slog.Logger
@@ -46,7 +47,8 @@ func (f failing) Handle(_ context.Context, r slog.Record) error {
 // newBed starts a relay. The end of the test ends it.
 func newBed(t testing.TB, change func(*Config)) *bed {
 	b := &bed{t: t, net: memnet.New(memnet.Link{}), files: new(statefile.Mem), log: slog.New(failing{t})}
-	host := b.net.Host("relay", serverAddr.Addr())
+	b.host = b.net.Host("relay", serverAddr.Addr())
+	host := b.host
 	e := env.Env{Net: host, Now: time.Now, Log: b.log, State: b.files}
 	st, err := state.Open(e, "test")
 	if err != nil {

@@ -156,7 +156,9 @@ func (s *ends) bucket(c *circuit.RelayCircuit) *dos.StreamBucket {
 	b := s.buckets[c]
 	if b == nil {
 		b = new(dos.StreamBucket)
-		s.buckets[c] = b
+		if !c.Closed() { // else nobody would take it out again: Closed below waits for mu
+			s.buckets[c] = b
+		}
 	}
 	return b
 }

@@ -77,6 +77,7 @@ func (s *Server) apply(v *netdir.View) {
 	s.stats.SetParams(p)
 	s.links.SetQueues(link.ReadQueueParams(p))
 	s.ends.apply(v)
+	s.sendmeMin.Store(uint32(p.Of(params.SendmeAcceptMinVersion)))
 	s.cc.Store(congestion.ReadParams(p, congestion.ExitPath))
 	days := func(x params.Param) time.Duration { return time.Duration(p.Of(x)) * 24 * time.Hour }
 	s.publisher.Check()

@@ -92,7 +92,8 @@ type Server struct {
 	client    atomic.Pointer[client.Client]
 	newClient chan struct{} // holds a token when client has changed
 
-	cc atomic.Pointer[congestion.Params]
+	cc        atomic.Pointer[congestion.Params]
+	sendmeMin atomic.Uint32
 }
 
 // New loads the keys, or makes them, and puts the relay together. Run makes it work, and Close must be called in the end.
@@ -128,6 +129,7 @@ func New(cfg Config) (*Server, error) {
 		Keys: s.keys.circuits.Load,
 		CC:   s.cc.Load,
 
+		SendmeMin: func() uint8 { return uint8(s.sendmeMin.Load()) },
 		MayCreate: s.mayCreate, Dropped: s.stats.OnionskinDropped,
 	}
 	if cfg.ExtendPrivate {

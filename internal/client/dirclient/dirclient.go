@@ -1,4 +1,3 @@
-// RESET at 20:44, see RESET-NOTICE.txt: edits of this file since the last commit were lost; make them again and delete this line.
 // Package dirclient asks directory servers for documents, through BEGIN_DIR streams inside encrypted circuits. Only relays,
 // which have nothing to hide, may ask authorities at their DirPorts, in the clear.
 //

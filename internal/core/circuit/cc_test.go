@@ -184,6 +184,13 @@ func TestHostileFlowControl(t *testing.T) {
 		{name: "XON without data", do: func(w *ccWorld, id uint16) { w.send(1, relaymsg.CmdXon, id, 0, 0, 0, 0, 1) }, is: congestion.ErrXonCount},
 		{name: "XOFF cut short", do: func(w *ccWorld, id uint16) { w.send(1, relaymsg.CmdXoff, id) }, want: "XOFF"},
 		{name: "XON of another version", do: func(w *ccWorld, id uint16) { w.send(1, relaymsg.CmdXon, id, 1, 0, 0, 0, 1) }, want: "XON"},
+		{name: "XOFF for a RESOLVE", do: func(w *ccWorld, _ uint16) { // TROVE-2026-018
+			s, err := w.circ.Tunnel().Resolve("example.com")
+			if err != nil {
+				panic(err)
+			}
+			w.send(1, relaymsg.CmdXoff, s.ID(), 0)
+		}, want: "XOFF on a stream that has a window"},
 		{name: "XOFF for no stream", do: func(w *ccWorld, _ uint16) { w.send(1, relaymsg.CmdXoff, 0, 0) }, want: "XOFF"},
 		{name: "data without end", do: func(w *ccWorld, id uint16) {
 			w.send(congestion.MaxBuffered/498+2, relaymsg.CmdData, id, make([]byte, 498)...)

@@ -32,6 +32,8 @@ type CreateRequest struct {
 	Cmd  cell.Command       // CREATE2 or CREATE_FAST
 	Type cell.HandshakeType // of CREATE2
 	Data []byte             // the client's part of the handshake; a copy
+
+	SendmeMin uint8 // the oldest version of SENDME that the circuit is to take; set before Accept
 }
 
 // Link returns the link by which the request came.
@@ -54,7 +56,7 @@ func (r *CreateRequest) Accept(keys *kdf.Keys, answer []byte, cc *congestion.Par
 			return err
 		}
 	}
-	r.circ.cc = cc
+	r.circ.cc, r.circ.sendmeMin = cc, r.SendmeMin
 	r.circ.created(relaycrypt.NewRelay(k), cmd, body)
 	return nil
 }

@@ -83,8 +83,7 @@ func (e *End) acknowledge(tag relaycrypt.Tag) error {
 	return e.circ.sendQuietly(relaymsg.Msg{Cmd: relaymsg.CmdSendme, Body: body})
 }
 
-// acknowledged takes a SENDME of the circuit. One of version 0 is always taken: clients that are too old for the other
-// must be able to learn that from a directory (sendme_is_valid in C tor).
+// acknowledged takes a SENDME of the circuit.
 func (e *End) acknowledged(m relaymsg.Msg) error {
 	ack, err := relaymsg.ParseSendme(m.Body)
 	if err != nil {
@@ -92,7 +91,7 @@ func (e *End) acknowledged(m relaymsg.Msg) error {
 	}
 	blocked := e.circ.bwd.queue.Blocked()
 	e.circ.bwd.mu.Lock()
-	err = e.ctl.OnSendme(ack.Version, ack.Tag, 0, time.Since(e.born), blocked)
+	err = e.ctl.OnSendme(ack.Version, ack.Tag, e.circ.sendmeMin, time.Since(e.born), blocked)
 	e.circ.bwd.mu.Unlock()
 	if err != nil {
 		return err
@@ -113,6 +112,9 @@ func (e *End) deliver(rx *receiver) error {
 	incoming, err := e.sortOut(rx)
 	stream.Flush(rx.ready)
 	for _, s := range incoming {
+		if e.circ.closed.Load() {
+			break // by a stream before this one, which ended all of them
+		}
 		e.circ.prev.table.relay.Stream(e.circ, s)
 	}
 	return err

@@ -25,8 +25,9 @@ type RelayCircuit struct {
 	closed     atomic.Bool // no cell is to be sent any more; set with both halves' mutexes held, one after the other
 	overflowed atomic.Bool
 
-	cc  *congestion.Params  // what was agreed with the client; set before the circuit is open
-	end atomic.Pointer[End] // of its streams here; nil until there are any
+	cc        *congestion.Params  // what was agreed with the client; set before the circuit is open
+	sendmeMin uint8               // the oldest version of SENDME that is taken; likewise
+	end       atomic.Pointer[End] // of its streams here; nil until there are any
 }
 
 // A side is a circuit's ID on one of its links.
@@ -99,6 +100,9 @@ const (
 	closedByPrev
 	closedByNext
 )
+
+// Closed tells whether the circuit is over. Relay.Closed is called after it has become so.
+func (c *RelayCircuit) Closed() bool { return c.closed.Load() }
 
 // Close ends the circuit and tells both sides why.
 func (c *RelayCircuit) Close(reason cell.DestroyReason) { c.close(reason, closedHere) }

@@ -1,4 +1,3 @@
-// RESET at 20:44, see RESET-NOTICE.txt: edits of this file since the last commit were lost; make them again and delete this line.
 // Package dirstore keeps directory documents on disk, in the files and formats of C tor's cache directory: whoever
 // changes from the one program to the other starts with a warm cache.
 package dirstore

@@ -56,12 +56,16 @@ func (r *Relay) drop(req *circuit.CreateRequest) {
 	}
 }
 
-// A room counts the handshakes that wait, by the link that they came from, so that no link fills the queue alone.
+// A room counts what waits, by the link that it came from, so that no link takes all the places alone.
 type room struct {
-	share, shareRelay int // of the queue that a link may fill: a client's, and a relay's, which speaks for many
+	share, shareRelay int // of the places that a link may take: a client's, and a relay's, which speaks for many
 
 	mu    sync.Mutex // a leaf; guards count
 	count map[*link.Link]int
+}
+
+func newRoom(places int) room {
+	return room{share: max(1, places/8), shareRelay: max(1, places/2), count: map[*link.Link]int{}}
 }
 
 func (r *room) enter(l *link.Link) bool {
@@ -116,9 +120,15 @@ func (r *Relay) answer(req *circuit.CreateRequest) {
 
 func (r *Relay) shakeHands(req *circuit.CreateRequest) error {
 	keys := r.cfg.Keys()
-	switch {
-	case req.Cmd == cell.CmdCreateFast:
+	if req.Cmd == cell.CmdCreateFast {
+		// Any version of SENDME will do: clients that are too old for the other must be able to learn that from a directory
+		// (sendme_is_valid in C tor).
 		return fast(req)
+	}
+	if r.cfg.SendmeMin != nil {
+		req.SendmeMin = r.cfg.SendmeMin()
+	}
+	switch {
 	case req.Type == cell.HandshakeNTorV3:
 		server, request, err := ntorv3.ServerOpen(keys.Ed, keys.Onion, ntorv3.Circuit, req.Data)
 		if err != nil {

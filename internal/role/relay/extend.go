@@ -30,19 +30,37 @@ func (r *Relay) Extend(req *circuit.ExtendRequest) {
 	if l := r.cfg.Links.Find(req.Target); l != nil && req.Connected(l) == nil {
 		return
 	}
-	select {
-	case r.dials <- struct{}{}:
-	default:
+	if !r.beginDial(req.Prev()) {
 		req.Failed(cell.DestroyResourceLimit)
 		return
 	}
 	if !r.start(func() {
-		defer func() { <-r.dials }()
+		defer r.endDial(req.Prev())
 		r.dial(req)
 	}) {
-		<-r.dials
+		r.endDial(req.Prev())
 		req.Failed(cell.DestroyChannelClosed)
 	}
+}
+
+// beginDial takes a place for a dial that a link asks for, if there is one: addresses that never answer keep theirs for a
+// minute, and nobody is to fill all of them.
+func (r *Relay) beginDial(by *link.Link) bool {
+	if !r.dialing.enter(by) {
+		return false
+	}
+	select {
+	case r.dials <- struct{}{}:
+		return true
+	default:
+		r.dialing.leave(by)
+		return false
+	}
+}
+
+func (r *Relay) endDial(by *link.Link) {
+	<-r.dials
+	r.dialing.leave(by)
 }
 
 // start runs f in a goroutine that Run waits for, unless the relay is closed.

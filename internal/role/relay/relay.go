@@ -58,6 +58,9 @@ type Config struct {
 	// CC returns what the consensus says of congestion control; nil, or a nil CC, grants none.
 	CC func() *congestion.Params
 
+	// SendmeMin returns the oldest version of SENDME that the consensus allows (sendme_accept_min_version); 0 if it is nil.
+	SendmeMin func() uint8
+
 	Workers    int           // of handshakes; one for each processor if zero
 	QueueDelay time.Duration // how long a handshake may wait (MaxOnionQueueDelay); 1.75 s if zero
 	MaxDials   int           // links that may be under way for circuits; 512 if zero
@@ -77,6 +80,7 @@ type Relay struct {
 	queue   chan job
 	waiting room          // of those in queue
 	dials   chan struct{} // holds a token for each dial under way
+	dialing room          // of those in dials
 	ctx     context.Context
 	end     context.CancelCauseFunc
 	wg      sync.WaitGroup // of extensions
@@ -103,7 +107,7 @@ func New(cfg Config) *Relay {
 		cfg.MayExtend = public
 	}
 	r := &Relay{cfg: cfg, queue: make(chan job, queueLen*cfg.Workers), dials: make(chan struct{}, cfg.MaxDials)}
-	r.waiting = room{share: cap(r.queue) / 8, shareRelay: cap(r.queue) / 2, count: map[*link.Link]int{}}
+	r.waiting, r.dialing = newRoom(cap(r.queue)), newRoom(cap(r.dials))
 	r.ctx, r.end = context.WithCancelCause(context.Background())
 	return r
 }

@@ -63,6 +63,7 @@ type world struct {
 type node struct {
 	*relay.Relay
 	links *link.Registry
+	host  *memnet.Host
 	addr  netip.AddrPort
 	keys  *relay.Keys
 }
@@ -127,7 +128,7 @@ func (w *world) newNode(i int, log *slog.Logger, change func(i int, cfg *relay.C
 		TLS:       &tls.Certificate{Certificate: [][]byte{cert}, PrivateKey: tlsKey},
 		Responder: responder, Initiator: initiator, Auth: authKey,
 	}
-	n := &node{addr: addrOf(i), keys: &relay.Keys{RSA: id.RSA(), Ed: id.Ed(), Onion: []*x25519.KeyPair{onion}}}
+	n := &node{host: host, addr: addrOf(i), keys: &relay.Keys{RSA: id.RSA(), Ed: id.Ed(), Onion: []*x25519.KeyPair{onion}}}
 	cfg := relay.Config{
 		Log: log, Keys: func() *relay.Keys { return n.keys }, Ends: relay.Middle{}, Workers: 2,
 		MayExtend: func(netip.AddrPort) bool { return true },

@@ -161,6 +161,8 @@ func TestHostileStreams(t *testing.T) {
 		{"SENDME unexpected", false, []relaymsg.Msg{{Cmd: relaymsg.CmdSendme}}, 1},
 		{"DATA beyond the stream's window", false, []relaymsg.Msg{{Cmd: relaymsg.CmdBegin, Stream: 5, Body: []byte("a:1\x00")}, data}, congestion.StreamWindowStart + 1},
 		{"SENDME of a stream with congestion control", true, []relaymsg.Msg{{Cmd: relaymsg.CmdBegin, Stream: 5, Body: []byte("a:1\x00")}, {Cmd: relaymsg.CmdSendme, Stream: 5}}, 1},
+		{"XOFF for a RESOLVE", true, []relaymsg.Msg{{Cmd: relaymsg.CmdResolve, Stream: 5, Body: []byte("a\x00")}, {Cmd: relaymsg.CmdXoff, Stream: 5, Body: []byte{0}}}, 1}, // TROVE-2026-018
+		{"DATA for a RESOLVE", false, []relaymsg.Msg{{Cmd: relaymsg.CmdResolve, Stream: 5, Body: []byte("a\x00")}, data}, 1},
 		{"XOFF on a stream with a window", false, []relaymsg.Msg{{Cmd: relaymsg.CmdBegin, Stream: 5, Body: []byte("a:1\x00")}, {Cmd: relaymsg.CmdXoff, Stream: 5, Body: []byte{0}}}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
