@@ -138,9 +138,7 @@ func inform(cmd config.CommandLine, stdout io.Writer) (code int, done bool) {
 			fmt.Fprintln(stdout, name)
 		}
 	case config.ListModules:
-		for _, module := range []string{"relay", "dirauth", "dircache", "pow"} {
-			fmt.Fprintf(stdout, "%s: no\n", module)
-		}
+		io.WriteString(stdout, "relay: yes\ndirauth: no\ndircache: yes\npow: no\n")
 	case config.LibraryVersions:
 		fmt.Fprintf(stdout, "Go version: %s\n", runtime.Version())
 	case config.HashPassword:

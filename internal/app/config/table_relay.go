@@ -51,7 +51,7 @@ var relayOptions = []Option{
 	{Name: "MaxOnionQueueDelay", Kind: MsecInterval, Default: "0", Effect: Built, Help: "how long a handshake may wait"},
 	{Name: "CompiledProofOfWorkHash", Kind: AutoBool, Default: "auto", Help: "compile the puzzle function"},
 	{Name: "MaxConsensusAgeForDiffs", Kind: Interval, Default: "0 seconds", Effect: Built, Help: "age of consensuses to make diffs from"},
-	{Name: "MaxHSDirCacheBytes", Kind: MemUnit, Default: "0", Help: "memory for onion service descriptors"},
+	{Name: "MaxHSDirCacheBytes", Kind: MemUnit, Default: "0", Effect: Built, Help: "memory for onion service descriptors"},
 	{Name: "RephistTrackTime", Kind: Interval, Default: "24 hours", Help: "how long to remember other relays"},
 	{Name: "ServerDNSAllowBrokenConfig", Kind: Bool, Default: "1", Effect: Built, Help: "start even if no resolver works"},
 	{Name: "ServerDNSAllowNonRFC953Hostnames", Kind: Bool, Default: "0", Effect: Built, Help: "resolve odd names for clients"},

@@ -64,6 +64,7 @@ func (d *Daemon) relayConfig() (server.Config, error) {
 			PerConnRate: int64(r.Bandwidth.PerConnRate), PerConnBurst: int64(r.Bandwidth.PerConnBurst), CountPrivate: r.Bandwidth.CountPrivate,
 		},
 		MaxMemory:   int64(r.Limits.MaxMemInQueues),
+		MaxHSDir:    int64(r.Limits.MaxHSDirCache),
 		Exit:        exit,
 		Info:        d.relayInfo(),
 		Version:     client.CompatVersion,

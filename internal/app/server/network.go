@@ -75,6 +75,9 @@ func (s *Server) apply(v *netdir.View) {
 	p := v.Consensus().Params
 	s.dos.SetParams(p)
 	s.stats.SetParams(p)
+	if s.hsdir != nil {
+		s.hsdir.SetParams(p)
+	}
 	s.links.SetQueues(link.ReadQueueParams(p))
 	s.ends.apply(v)
 	s.sendmeMin.Store(uint32(p.Of(params.SendmeAcceptMinVersion)))

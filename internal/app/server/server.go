@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	"github.com/tropea-net/tropea/internal/role/accounting"
 	"github.com/tropea-net/tropea/internal/role/dircache"
 	"github.com/tropea-net/tropea/internal/role/dos"
+	"github.com/tropea-net/tropea/internal/role/hsdir"
 	"github.com/tropea-net/tropea/internal/role/publish"
 	"github.com/tropea-net/tropea/internal/role/relay"
 	"github.com/tropea-net/tropea/internal/role/relaykeys"
@@ -47,6 +49,7 @@ type Config struct {
 	Accounting    accounting.Config // without Identity and Log
 	Limits        link.Limits
 	MaxMemory     int64         // in queues (MaxMemInQueues); no limit if zero
+	MaxHSDir      int64         // bytes of onion service descriptors (MaxHSDirCacheBytes); a fifth of MaxMemory if zero
 	Heartbeat     time.Duration // HeartbeatPeriod; never if zero
 	Exit          Exit
 	MaxConns      int                                     // links that others may have with us; 10000 if zero
@@ -78,6 +81,7 @@ type Server struct {
 	awake     accounting.State
 	cache     *dircache.Cache  // nil if it serves no documents
 	answer    *dircache.Server // answers out of cache
+	hsdir     *hsdir.Dir       // descriptors of onion services; nil with cache
 
 	ctx      context.Context // of what connections to us have started; ended by Close
 	end      context.CancelCauseFunc
@@ -141,7 +145,11 @@ func New(cfg Config) (*Server, error) {
 			disk = cfg.Env.State
 		}
 		s.cache = dircache.NewCache(dircache.CacheConfig{Env: cfg.Env, Disk: disk, MaxConsensusAge: cfg.MaxDiffAge})
-		s.answer = dircache.NewServer(dircache.Config{Env: cfg.Env, FrontPage: cfg.FrontPage, Note: s.stats.DirRequest}, s.cache)
+		s.hsdir = hsdir.New(hsdir.Config{Env: cfg.Env, MaxBytes: cmp.Or(cfg.MaxHSDir, cfg.MaxMemory/5), Stored: s.stats.OnionStored})
+		s.memory.Register(memacct.Holder{Name: "onion service descriptors", Memory: s.hsdir.Memory, Shrink: s.hsdir.Shrink, Limit: s.hsdir.MaxBytes})
+		s.answer = dircache.NewServer(dircache.Config{
+			Env: cfg.Env, FrontPage: cfg.FrontPage, Note: s.stats.DirRequest, Hook: s.hsdir.Hook, MaxUpload: s.hsdir.MaxUpload,
+		}, s.cache)
 		rc.Directory = s.directory
 	}
 	s.relay = relay.New(rc)
@@ -180,6 +188,9 @@ func (s *Server) Reconfigure(cfg Config) {
 func (s *Server) info(cfg Config) publish.Info {
 	i := cfg.Info
 	i.Platform, i.Protocols, i.DirCache = platform(cfg.Version), protocols, s.cfg.DirCache
+	if i.HSDir = s.cfg.DirCache; i.HSDir {
+		i.Protocols = hsdirProtocols
+	}
 	return i
 }
 
@@ -229,6 +240,7 @@ func (s *Server) Run(ctx context.Context) error {
 		"network":   func() error { s.follow(ctx); return context.Cause(ctx) },
 	}
 	if s.cache != nil {
+		parts["onion service directory"] = func() error { s.hsdir.Run(ctx); return context.Cause(ctx) }
 		parts["directory cache"] = func() error { s.cache.Run(ctx); return context.Cause(ctx) }
 	}
 	for name, run := range parts {

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/kit/testnet"
@@ -75,6 +74,9 @@ func runSoak(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	o, err := parseSoak(args, stderr)
 	if err != nil {
 		return err
+	}
+	if statusSignal == nil {
+		return errors.ErrUnsupported
 	}
 	programs, err := o.programs()
 	if err != nil {
@@ -214,7 +216,7 @@ func statusOf(ctx context.Context, node *testnet.Node) (n soakNode, err error) {
 		return n, err
 	}
 	before := len(statistics.FindAllString(log, -1))
-	if err := node.Kick(syscall.SIGUSR1); err != nil {
+	if err := node.Kick(statusSignal); err != nil {
 		return n, err
 	}
 	for {

@@ -24,7 +24,7 @@ const (
 // sent as Identity.
 func Encode(m Method, src []byte, level Level) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := NewWriter(m, &out, level)
+	w, err := newWriter(m, &out, level, historyFor(len(src), level))
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +42,10 @@ func Encode(m Method, src []byte, level Level) ([]byte, error) {
 
 // NewWriter returns a writer that compresses to w. Close ends the compressed stream; it does not close w.
 func NewWriter(m Method, w io.Writer, level Level) (io.WriteCloser, error) {
+	return newWriter(m, w, level, history(level))
+}
+
+func newWriter(m Method, w io.Writer, level Level, back int) (io.WriteCloser, error) {
 	switch m {
 	case Identity:
 		return nopCloser{w}, nil
@@ -50,10 +54,10 @@ func NewWriter(m Method, w io.Writer, level Level) (io.WriteCloser, error) {
 	case Deflate:
 		return zlib.NewWriterLevel(w, flateLevel(level))
 	case Zstd:
-		return newZstdWriter(w, level)
+		return newZstdWriter(w, level, back)
 	case LZMA:
 		// Unknown size and end marker, as liblzma's encoder for this format writes.
-		return lzma.WriterConfig{DictCap: history(level)}.NewWriter(w)
+		return lzma.WriterConfig{DictCap: back}.NewWriter(w)
 	}
 	return nil, fmt.Errorf("%w: %d", ErrMethod, m)
 }
@@ -73,7 +77,19 @@ func history(level Level) int {
 	return 1 << 20
 }
 
-func newZstdWriter(w io.Writer, level Level) (io.WriteCloser, error) {
+// minHistory is the least that both methods take.
+const minHistory = 4 << 10
+
+// historyFor is history for a document of n bytes, which needs no more than itself.
+func historyFor(n int, level Level) int {
+	back := minHistory
+	for back < n {
+		back *= 2
+	}
+	return min(back, history(level))
+}
+
+func newZstdWriter(w io.Writer, level Level, back int) (io.WriteCloser, error) {
 	speed := zstd.SpeedFastest
 	if level == Best {
 		speed = zstd.SpeedBestCompression
@@ -81,7 +97,7 @@ func newZstdWriter(w io.Writer, level Level) (io.WriteCloser, error) {
 	return zstd.NewWriter(w,
 		zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderLevel(speed),
-		zstd.WithWindowSize(history(level)),
+		zstd.WithWindowSize(back),
 		zstd.WithZeroFrames(true)) // nothing compresses to an empty frame, not to nothing
 }
 

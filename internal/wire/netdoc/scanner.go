@@ -15,7 +15,6 @@ const (
 // Options change what a Scanner accepts. The zero value is right for most documents.
 type Options struct {
 	Annotations bool // items that begin with @ may precede the others
-	NoFinalNL   bool // the last line may lack its newline: the outer layer of an onion descriptor does
 	FirstLine   int  // number of the first line, for errors; 0 means 1
 }
 
@@ -98,10 +97,7 @@ func (s *Scanner) readLine() ([]byte, error) {
 		if len(rest) > MaxLineLen {
 			return nil, ErrTooLong
 		}
-		if !s.opts.NoFinalNL {
-			return nil, ErrTruncated
-		}
-		n, next = len(rest), len(rest)
+		return nil, ErrTruncated
 	}
 	if s.pos+n > s.clean && !s.checkBytes(s.pos+n) {
 		return nil, ErrBadByte

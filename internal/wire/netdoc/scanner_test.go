@@ -49,8 +49,6 @@ func TestScanner(t *testing.T) {
 		{name: "empty object", doc: "k\n-----BEGIN A-----\n-----END A-----\n", want: []string{`1 [0,2,36) k {A: ""}`}},
 		{name: "annotation", doc: "@downloaded-at x\nr\n", opts: Options{Annotations: true},
 			want: []string{"1 [0,17,17) @downloaded-at <x>", "2 [17,19,19) r"}},
-		{name: "no final newline", doc: "k\n-----BEGIN A-----\n-----END A-----", opts: Options{NoFinalNL: true},
-			want: []string{`1 [0,2,35) k {A: ""}`}},
 		{name: "first line", doc: "r\n", opts: Options{FirstLine: 40}, want: []string{"40 [0,2,2) r"}},
 		{name: "UTF-8", doc: "contact é\n", want: []string{"1 [0,11,11) contact <é>"}},
 	}
