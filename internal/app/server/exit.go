@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,9 +102,10 @@ func (s *ends) exits() bool {
 
 // setPolicy takes over the operator's policy, and adds the addresses of the relay.
 func (s *ends) setPolicy(cfg Exit, own []netip.Addr) exitpolicy.Policy {
-	cfg.Policy.RejectAddrs = append(cfg.Policy.RejectAddrs[:len(cfg.Policy.RejectAddrs):len(cfg.Policy.RejectAddrs)], own...)
 	s.cfg.Store(&cfg)
-	p := exitpolicy.Own(cfg.Policy)
+	rules := cfg.Policy
+	rules.RejectAddrs = slices.Concat(rules.RejectAddrs, own)
+	p := exitpolicy.Own(rules)
 	s.SetPolicy(p)
 	if cfg.Reevaluate {
 		s.Reevaluate()

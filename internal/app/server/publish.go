@@ -44,7 +44,7 @@ func (s *Server) newPublisher() *publish.Publisher {
 		Overloaded: func() time.Time { return s.stats.OverloadGeneral(s.cfg.Env.Now()) },
 		ExtraInfo:  s.extraInfo,
 		Ready:      func() bool { return s.View() != nil },
-		Test:       s.testSelf, TestBandwidth: s.testBandwidth,
+		Test:       s.testSelf, TestBandwidth: s.testBandwidth, Lookup: s.cfg.Lookup, Learn: s.learn,
 		Published: s.published,
 	})
 }
