@@ -91,8 +91,11 @@ func historyFor(n int, level Level) int {
 
 func newZstdWriter(w io.Writer, level Level, back int) (io.WriteCloser, error) {
 	speed := zstd.SpeedFastest
-	if level == Best {
+	switch {
+	case level == Best && back >= 1<<20:
 		speed = zstd.SpeedBestCompression
+	case level == Best: // the tables of the best are 34 MB
+		speed = zstd.SpeedBetterCompression
 	}
 	return zstd.NewWriter(w,
 		zstd.WithEncoderConcurrency(1),
