@@ -62,6 +62,7 @@ type Config struct {
 	AllowOddNames  bool
 	Security       link.Security // TLS if nil; simulated networks bring their own
 	ConnectTimeout time.Duration
+	Limits         link.Limits // of bytes on the wire
 
 	// What a client has in common with the relay of the same node; all nil if there is none. The client closes none of them.
 	State  *state.File    // the state file of Env.State
@@ -131,6 +132,7 @@ func New(cfg Config) (*Client, error) {
 			Timeout:    cfg.ConnectTimeout,
 			Padding:    cfg.Padding.policy(nil),
 			Addrs:      cfg.relayAddrs,
+			Limits:     cfg.Limits,
 		})
 	}
 	requests := dirclient.Client{Now: cfg.Env.Now}

@@ -318,7 +318,7 @@ func (d *Daemon) startClient(ctx context.Context, relay *runningRelay) (*running
 		return r, nil
 	}
 	cfg := clientConfig(d.cfg.Client, d.env(), d.cache)
-	cfg.State = d.state
+	cfg.State, cfg.Limits = d.state, limits(&d.cfg.Relay.Bandwidth)
 	if relay != nil {
 		cfg.Links, cfg.Events = relay.Links(), relay.Events()
 		cfg.Select.Self, _ = relay.Identities()

@@ -59,11 +59,9 @@ func (d *Daemon) relayConfig() (server.Config, error) {
 			Max: r.Account.Max, Rule: accounting.Rule(r.Account.Rule), Rate: cmp.Or(r.Bandwidth.RelayRate, r.Bandwidth.Rate),
 			Start: accounting.Start{Unit: accounting.Unit(r.Account.Start.Unit), Day: r.Account.Start.Day, Hour: r.Account.Start.Hour, Minute: r.Account.Start.Minute},
 		},
-		Limits: link.Limits{
-			Rate: int64(r.Bandwidth.Rate), Burst: int64(r.Bandwidth.Burst), RelayRate: int64(r.Bandwidth.RelayRate), RelayBurst: int64(r.Bandwidth.RelayBurst),
-			PerConnRate: int64(r.Bandwidth.PerConnRate), PerConnBurst: int64(r.Bandwidth.PerConnBurst), CountPrivate: r.Bandwidth.CountPrivate,
-		},
-		MaxMemory:   int64(r.Limits.MaxMemInQueues),
+		Limits:    limits(&r.Bandwidth),
+		MaxMemory: int64(r.Limits.MaxMemInQueues),
+		DirPolicy: r.DirPolicy, Workers: r.Limits.NumCPUs,
 		MaxHSDir:    int64(r.Limits.MaxHSDirCache),
 		Exit:        exit,
 		Info:        d.relayInfo(),
@@ -91,6 +89,14 @@ func (d *Daemon) sockets() (conns, streams int, err error) {
 		return n, 1, nil // it is no exit
 	}
 	return n / 2, n / 2, nil
+}
+
+// limits are those of all connections of the node.
+func limits(b *config.RelayBandwidth) link.Limits {
+	return link.Limits{
+		Rate: int64(b.Rate), Burst: int64(b.Burst), RelayRate: int64(b.RelayRate), RelayBurst: int64(b.RelayBurst),
+		PerConnRate: int64(b.PerConnRate), PerConnBurst: int64(b.PerConnBurst), CountPrivate: b.CountPrivate,
+	}
 }
 
 // statsConfig turns the options of statistics into what the relay takes. Countries are those of the files of C tor; without

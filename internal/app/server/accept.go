@@ -10,6 +10,7 @@ import (
 	"github.com/tropea-net/tropea/internal/role/dircache"
 	"github.com/tropea-net/tropea/internal/role/stats"
 	"github.com/tropea-net/tropea/internal/wire/cell"
+	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
 )
 
 // Admit opens a link over a connection that somebody has made to an ORPort, unless there are too many, and returns at once.
@@ -69,6 +70,10 @@ func (s *Server) Interrupt() { s.interrupted.Store(true) }
 
 // AdmitDirectory answers a request over a connection to a DirPort, and returns at once. It takes conn.
 func (s *Server) AdmitDirectory(conn net.Conn) {
+	if p := exitpolicy.Policy(s.cfg.DirPolicy); p.Judge(remote(conn), 1) == exitpolicy.Rejected {
+		conn.Close()
+		return
+	}
 	if s.answer == nil || !s.start("directory connection", func() { s.answer.Serve(s.ctx, s.links.Metered(conn, link.Relayed), dircache.From{Addr: remote(conn)}) }) {
 		conn.Close()
 	}

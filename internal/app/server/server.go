@@ -29,6 +29,7 @@ import (
 	"github.com/tropea-net/tropea/internal/role/relay"
 	"github.com/tropea-net/tropea/internal/role/relaykeys"
 	"github.com/tropea-net/tropea/internal/role/stats"
+	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
 )
 
 // Config is what a relay needs.
@@ -41,8 +42,10 @@ type Config struct {
 	DirCache      bool // serve directory documents
 	ExtraInfo     bool // extra-info documents too (DownloadExtraInfo)
 	FrontPage     []byte
-	MaxDiffAge    time.Duration // MaxConsensusAgeForDiffs
-	ExtendPrivate bool          // extend circuits to addresses that are not public
+	DirPolicy     []exitpolicy.Rule // who may use a DirPort; everybody if empty
+	Workers       int               // of handshakes (NumCPUs); one for each processor if zero
+	MaxDiffAge    time.Duration     // MaxConsensusAgeForDiffs
+	ExtendPrivate bool              // extend circuits to addresses that are not public
 	QueueDelay    time.Duration
 	DoS           dos.Config
 	Stats         stats.Config      // without State and Log
@@ -129,7 +132,7 @@ func New(cfg Config) (*Server, error) {
 	s.ends = newEnds(cfg.Env, cfg.Exit, s.dos, s.hibernating, s.noteStream)
 	holdNames(s.memory, s.ends.resolver)
 	rc := relay.Config{
-		Log: s.log, Ends: s.ends, QueueDelay: cfg.QueueDelay,
+		Log: s.log, Ends: s.ends, QueueDelay: cfg.QueueDelay, Workers: cfg.Workers,
 		Keys: s.keys.circuits.Load,
 		CC:   s.cc.Load,
 
