@@ -35,7 +35,10 @@ type world struct {
 	registry      *link.Registry
 }
 
-func newWorld(t testing.TB, cfg fakepeer.Config) *world {
+func newWorld(t testing.TB, cfg fakepeer.Config) *world { return newWorldWith(t, cfg, nil) }
+
+// newWorldWith makes a world; change may change the registry's configuration.
+func newWorldWith(t testing.TB, cfg fakepeer.Config, change func(*link.Config)) *world {
 	cfg.Identity, cfg.Others = ids[0], ids[1:]
 	w := &world{t: t, net: memnet.New(memnet.Link{})}
 	w.client = w.net.Host("client", netip.MustParseAddr("192.0.2.1"))
@@ -47,10 +50,14 @@ func newWorld(t testing.TB, cfg fakepeer.Config) *world {
 	}
 	w.relay.Serve(l)
 	log := slog.New(failing{t})
-	w.registry = link.NewRegistry(link.Config{
+	lc := link.Config{
 		Env:        env.Env{Net: w.client, Now: time.Now, Log: log},
 		NewHandler: func(l *link.Link) link.Handler { return circuit.NewTable(l, log) },
-	})
+	}
+	if change != nil {
+		change(&lc)
+	}
+	w.registry = link.NewRegistry(lc)
 	t.Cleanup(w.registry.Close)
 	return w
 }

@@ -137,6 +137,7 @@ func (h *originHalf) openRelay(body *[cell.BodyLen]byte, rx *receiver) error {
 	last := hop == h.in.Hops()-1
 	switch msg.Cmd {
 	case relaymsg.CmdDrop:
+		h.circ.link.DropRead()
 		return nil // padding
 	case relaymsg.CmdData:
 		if !last || msg.Stream == 0 {

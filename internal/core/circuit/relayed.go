@@ -6,6 +6,7 @@ import (
 	mathrand "math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
@@ -22,8 +23,9 @@ type RelayCircuit struct {
 	prev       side // towards the client
 	fwd        forward
 	bwd        backward
-	closed     atomic.Bool // no cell is to be sent any more; set with both halves' mutexes held, one after the other
-	overflowed atomic.Bool
+	closed     atomic.Bool   // no cell is to be sent any more; set with both halves' mutexes held, one after the other
+	overflowed atomic.Bool   // see Overflowed
+	born       time.Duration // after the link to prev was opened
 
 	cc        *congestion.Params  // what was agreed with the client; set before the circuit is open
 	sendmeMin uint8               // the oldest version of SENDME that is taken; likewise
@@ -71,7 +73,7 @@ type backward struct {
 }
 
 func newRelayCircuit(t *Table, id cell.CircID) *RelayCircuit {
-	c := &RelayCircuit{prev: side{t, id}}
+	c := &RelayCircuit{prev: side{t, id}, born: time.Since(t.link.Opened())}
 	c.fwd.circ, c.fwd.recv = c, &c.fwd
 	c.bwd.circ, c.bwd.recv = c, &c.bwd
 	c.bwd.queue.Open(t.link.Out(), false)
@@ -196,6 +198,16 @@ var padPool = sync.Pool{New: func() any {
 // Overflowed tells whether the circuit was closed since too many cells waited for the next relay. A client that makes many
 // such circuits attacks it.
 func (c *RelayCircuit) Overflowed() bool { return c.overflowed.Load() }
+
+// CellStats returns when the circuit began, how many cells have left its queues so far, and how long they had waited there,
+// all together (CellStatistics).
+func (c *RelayCircuit) CellStats() (began time.Time, cells uint64, waited time.Duration) {
+	c.fwd.mu.Lock()
+	cells, waited = c.fwd.queue.Sent()
+	c.fwd.mu.Unlock()
+	n, w := c.bwd.queue.Sent()
+	return c.prev.table.link.Opened().Add(c.born), cells + n, waited + w
+}
 
 // closeFor closes the circuit for an error in what came.
 func (c *RelayCircuit) closeFor(err error) {

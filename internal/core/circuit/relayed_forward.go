@@ -122,6 +122,7 @@ func (c *RelayCircuit) ours(o *ourCell, rx *receiver) error {
 	}
 	switch m.Cmd {
 	case relaymsg.CmdDrop:
+		c.prev.table.link.DropRead()
 		return nil
 	case relaymsg.CmdExtend2:
 		return c.extend(m, o.early)

@@ -4,15 +4,18 @@ import "sync/atomic"
 
 // Cells are numbers of fixed-length cells on open links, for what a relay publishes of its padding.
 type Cells struct {
-	Total, Padding               uint64 // Padding are those of links; RELAY_DROP is part of Total alone
+	Total, Padding, Drop         uint64 // Drop are relay cells with DROP that ended or began here
 	EnabledTotal, EnabledPadding uint64 // of these, on links where padding was on
 }
 
-type cellCount struct{ total, padding, enabledTotal, enabledPadding atomic.Uint64 }
+type cellCount struct{ total, padding, drop, enabledTotal, enabledPadding atomic.Uint64 }
 
 func (c *cellCount) get() Cells {
-	return Cells{c.total.Load(), c.padding.Load(), c.enabledTotal.Load(), c.enabledPadding.Load()}
+	return Cells{c.total.Load(), c.padding.Load(), c.drop.Load(), c.enabledTotal.Load(), c.enabledPadding.Load()}
 }
+
+// DropRead counts a DROP that came to its end here.
+func (l *Link) DropRead() { l.registry.read.drop.Add(1) }
 
 // add counts cells of one batch. enabled tells whether padding is on for its link.
 func (c *cellCount) add(total, padding int, enabled bool) {

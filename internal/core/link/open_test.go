@@ -170,10 +170,11 @@ func TestOpenLoopback(t *testing.T) {
 	})
 	defer r.Close()
 	id := relay.Identity()
-	lk, err := r.Get(context.Background(), link.Target{
+	target := link.Target{
 		Addrs: []netip.AddrPort{netip.MustParseAddrPort(l.Addr().String())},
 		RSA:   id.RSA(), HasRSA: true, Ed: id.Ed(), HasEd: true,
-	})
+	}
+	lk, err := r.Get(context.Background(), target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,9 +185,27 @@ func TestOpenLoopback(t *testing.T) {
 		lk.Out().AppendCell(0, cell.CmdPadding, nil)
 	}
 	relay.WaitFor("padding", func(s *fakepeer.Stats) bool { return s.Cells[cell.CmdPadding] == 100 })
+	// However the link was idle before, what comes is read.
+	for range 3 {
+		read, _ := r.Cells()
+		relay.Conns()[0].Send(cell.Cell{Cmd: cell.CmdPadding})
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			if now, _ := r.Cells(); now.Padding == read.Padding+1 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("a cell does not arrive")
+			}
+		}
+	}
 	relay.Conns()[0].Close()
 	<-lk.Closing()
 	if err := lk.Err(); err == nil || err == io.EOF {
 		t.Errorf("link ended with %v", err)
 	}
+	if lk, err = r.Get(context.Background(), target); err != nil {
+		t.Fatal(err)
+	}
+	lk.Close(link.ErrIdle) // its reader waits for the socket
+	r.Close()
 }

@@ -395,12 +395,28 @@ func TestAcceptHook(t *testing.T) {
 	})
 }
 
+// A peer that asks for circuits and reads no answer is not waited for.
+func TestDestroyFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Link{})
+		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0))
+		client := newNode(t, n, "client", "192.0.2.9:1", nil)
+		_, back := connect(t, client, relay, 0)
+		n.Cut(relay.host, client.host)
+		for i := range maxEnds + 2000 { // some are on their way
+			back.Destroy(cell.CircID(i), cell.DestroyProtocol)
+		}
+		if err := <-relay.accepted; err != nil || !errors.Is(back.Err(), errEnds) {
+			t.Errorf("the link ended with %v", back.Err())
+		}
+	})
+}
+
 // A conn that belongs to no link keeps to the limits as well, in both directions.
 func TestMetered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Link{})
-		a, b := n.Host("a", netip.MustParseAddr("192.0.2.1")), n.Host("b", netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.2"))
-		_ = a
+		a, b := n.Host("a", netip.MustParseAddr("192.0.2.1")), n.Host("b", netip.MustParseAddr("192.0.2.2"))
 		r := NewRegistry(Config{Limits: Limits{Rate: 10_000, Burst: 10_000}})
 		defer r.Close()
 		server, err := b.Listen(t.Context(), "tcp", "192.0.2.2:80")
@@ -450,6 +466,53 @@ func TestMetered(t *testing.T) {
 		peer.Close()
 		server.Close()
 	})
+}
+
+// Addresses are private where C tor takes them for that, and families are told apart.
+//
+// C tor: tor_addr_is_internal
+func TestFamilies(t *testing.T) {
+	for _, c := range []struct {
+		addr    string
+		private bool
+		v6      bool
+	}{
+		{"198.51.100.1", false, false}, {"10.1.2.3", true, false}, {"127.0.0.1", true, false}, {"0.1.2.3", true, false},
+		{"100.64.0.1", true, false}, {"100.128.0.1", false, false}, {"169.254.0.1", true, false}, {"172.31.0.1", true, false},
+		{"172.32.0.1", false, false}, {"192.168.0.1", true, false}, {"::ffff:192.168.0.1", true, false}, {"::ffff:198.51.100.1", false, false},
+		{"2001:db8::1", false, true}, {"fc00::1", true, true}, {"fe80::1", true, true}, {"fec0::1", true, true}, {"::1", true, true}, {"::", true, true},
+	} {
+		var r rates
+		m := newMeter(&remote{addr: c.addr}, &r, Relayed)
+		m.note(reading, 5)
+		m.note(writing, 7)
+		var want [2]Traffic
+		if !c.private {
+			want[m.family] = Traffic{5, 7}
+		}
+		if got := [2]Traffic{r.total[0].get(), r.total[1].get()}; m.private != c.private || (m.family == 1) != c.v6 || got != want {
+			t.Errorf("%s: private %v, family %d, totals %+v", c.addr, m.private, m.family, got)
+		}
+		if m.bytes.get() != (Traffic{5, 7}) {
+			t.Errorf("%s: %+v", c.addr, m.bytes.get())
+		}
+	}
+	if m := newMeter(&remote{}, new(rates), Own); !m.private {
+		t.Error("a connection without an address is not private")
+	}
+}
+
+// A remote is a connection with a remote address.
+type remote struct {
+	net.Conn
+	addr string
+}
+
+func (e *remote) RemoteAddr() net.Addr {
+	if e.addr == "" {
+		return &net.UnixAddr{}
+	}
+	return &net.TCPAddr{IP: net.ParseIP(e.addr), Port: 1}
 }
 
 // However chunks come, the same cells leave, and in records that are full but for the last.
