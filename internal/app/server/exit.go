@@ -66,6 +66,7 @@ type ends struct {
 	dos      *dos.DoS
 	env      env.Env
 	cfg      atomic.Pointer[Exit]
+	over     func(*circuit.RelayCircuit) // told of each circuit that is over
 
 	changed chan struct{} // holds a token when cfg has changed
 
@@ -76,11 +77,11 @@ type ends struct {
 	buckets map[*circuit.RelayCircuit]*dos.StreamBucket
 }
 
-func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool, note func(exit.Event)) *ends {
+func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool, note func(exit.Event), over func(*circuit.RelayCircuit)) *ends {
 	if cfg.Net != nil {
 		e.Net = cfg.Net
 	}
-	s := &ends{dos: d, env: e, changed: make(chan struct{}, 1), buckets: map[*circuit.RelayCircuit]*dos.StreamBucket{}}
+	s := &ends{over: over, dos: d, env: e, changed: make(chan struct{}, 1), buckets: map[*circuit.RelayCircuit]*dos.StreamBucket{}}
 	s.cfg.Store(&cfg)
 	cfg.DNS.Env = e
 	s.resolver = resolver.New(cfg.DNS)
@@ -173,6 +174,7 @@ func (s *ends) Closed(c *circuit.RelayCircuit) {
 	s.mu.Lock()
 	delete(s.buckets, c)
 	s.mu.Unlock()
+	s.over(c)
 	if p := c.Prev().Peer(); c.Overflowed() && !p.Relay && !c.Prev().Initiated() {
 		s.dos.QueueFull(p.Addr.Addr(), true, s.env.Now())
 	}

@@ -129,7 +129,7 @@ func New(cfg Config) (*Server, error) {
 		exitNet = cfg.Env.Net
 	}
 	cfg.Exit.Net = meteredNet{exitNet, s}
-	s.ends = newEnds(cfg.Env, cfg.Exit, s.dos, s.hibernating, s.noteStream)
+	s.ends = newEnds(cfg.Env, cfg.Exit, s.dos, s.hibernating, s.noteStream, s.noteCircuit)
 	holdNames(s.memory, s.ends.resolver)
 	rc := relay.Config{
 		Log: s.log, Ends: s.ends, QueueDelay: cfg.QueueDelay, Workers: cfg.Workers,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/role/exit"
 	"github.com/tropea-net/tropea/internal/role/publish"
@@ -99,7 +100,7 @@ func (s *Server) countLinks(c *counts) {
 
 func cellsSince(now, old link.Cells) stats.Cells {
 	return stats.Cells{
-		Total: now.Total - old.Total, Padding: now.Padding - old.Padding,
+		Total: now.Total - old.Total, Padding: now.Padding - old.Padding, Drop: now.Drop - old.Drop,
 		PaddedTotal: now.EnabledTotal - old.EnabledTotal, PaddedPadding: now.EnabledPadding - old.EnabledPadding,
 	}
 }
@@ -111,6 +112,16 @@ func (s *Server) saveCounts() {
 		s.stats.Save(d, now)
 		s.account.Save(d, now)
 	})
+}
+
+// noteCircuit counts a circuit that is over.
+func (s *Server) noteCircuit(c *circuit.RelayCircuit) {
+	if !s.cfg.Stats.Cells {
+		return
+	}
+	var sum stats.Circuit
+	sum.Began, sum.Cells, sum.Waited = c.CellStats()
+	s.stats.CircuitClosed(sum, s.cfg.Env.Now())
 }
 
 // noteStream counts a stream of the exit.
