@@ -69,9 +69,9 @@ func TestRelay(t *testing.T) {
 func testFlags(t *testing.T, b *bed) {
 	ctx := deadline(t, taskTimeout)
 	for name, want := range map[string][]string{
-		"relay3": {"Fast", "Guard", "Running", "Stable", "V2Dir", "Valid"},
-		"relay4": {"Fast", "Guard", "Running", "Stable", "V2Dir", "Valid"},
-		"exit2":  {"Exit", "Fast", "Guard", "Running", "Stable", "V2Dir", "Valid"},
+		"relay3": {"Fast", "Guard", "HSDir", "Running", "Stable", "V2Dir", "Valid"},
+		"relay4": {"Fast", "Guard", "HSDir", "Running", "Stable", "V2Dir", "Valid"},
+		"exit2":  {"Exit", "Fast", "Guard", "HSDir", "Running", "Stable", "V2Dir", "Valid"},
 	} {
 		for {
 			flags, err := b.net.Node("authority1").Flags(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -60,6 +61,7 @@ type Registry struct {
 
 	mu      sync.Mutex // guards the fields below
 	links   map[*Link]struct{}
+	relays  map[[20]byte][]*Link // those to relays, by RSA identity
 	dials   map[relayKey]*dial
 	padding PaddingPolicy
 	closed  bool
@@ -110,7 +112,7 @@ func NewRegistry(cfg Config) *Registry {
 	}
 	r := &Registry{
 		cfg: cfg, log: cfg.Env.Log,
-		links: map[*Link]struct{}{}, dials: map[relayKey]*dial{},
+		links: map[*Link]struct{}{}, relays: map[[20]byte][]*Link{}, dials: map[relayKey]*dial{},
 		padding: cfg.Padding, queues: newShared(cfg.Queues, cfg.Memory),
 	}
 	r.rates.set(cfg.Limits)
@@ -218,15 +220,17 @@ func (r *Registry) Find(t Target) *Link {
 	return r.findLocked(&t)
 }
 
-// findLocked returns the oldest open link to t.
+// maxReuse is how old a link may be for new circuits: one that lives on for ever would keep its first keys for ever. C tor:
+// TIME_BEFORE_OR_CONN_IS_TOO_OLD.
+const maxReuse = 7 * 24 * time.Hour
+
+// findLocked returns the oldest open link to t that new circuits may use. Others to the same relay get none, and so end when
+// theirs have.
 func (r *Registry) findLocked(t *Target) *Link {
-	var best *Link
-	for l := range r.links {
-		if l.serves(t) && l.Err() == nil && (best == nil || l.id < best.id) {
-			best = l
-		}
+	if t.HasRSA {
+		return t.oldest(slices.Values(r.relays[t.RSA]))
 	}
-	return best
+	return t.oldest(maps.Keys(r.links))
 }
 
 // dial tries the addresses of t in order, and serves the link that comes of it until it ends.
@@ -266,13 +270,29 @@ func (r *Registry) dial(d *dial, t Target) {
 func (r *Registry) addLocked(l *Link) {
 	l.SetPadding(r.padding)
 	r.links[l] = struct{}{}
+	if l.peer.Relay {
+		r.relays[l.peer.RSA] = append(r.relays[l.peer.RSA], l)
+	}
+}
+
+func (r *Registry) removeLocked(l *Link) {
+	delete(r.links, l)
+	if !l.peer.Relay {
+		return
+	}
+	rest := slices.DeleteFunc(r.relays[l.peer.RSA], func(o *Link) bool { return o == l })
+	if len(rest) == 0 {
+		delete(r.relays, l.peer.RSA)
+	} else {
+		r.relays[l.peer.RSA] = rest
+	}
 }
 
 // serve runs a link until it ends. t is what it was made for, if it was.
 func (r *Registry) serve(l *Link, t Target) {
 	l.run(r.ctx)
 	r.mu.Lock()
-	delete(r.links, l)
+	r.removeLocked(l)
 	r.mu.Unlock()
 	r.publish(Event{State: StateClosed, Accepted: !l.ours, Target: t, Addr: l.peer.Addr, Err: l.err})
 }

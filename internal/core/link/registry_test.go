@@ -243,3 +243,27 @@ func TestAppendAfterClose(t *testing.T) {
 		l.SetPadding(link.DefaultPadding)
 	})
 }
+
+// After a week, new circuits get another link. The old one lives on with those that it has.
+func TestTooOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, fakepeer.Config{}, nil)
+		l := w.get()
+		l.AddCircuits(1)
+		time.Sleep(7*24*time.Hour - time.Minute)
+		if w.get() != l {
+			t.Error("another link within a week")
+		}
+		time.Sleep(2 * time.Minute)
+		young := w.get()
+		if young == l || l.Err() != nil {
+			t.Errorf("after a week: the same %v, %v", young == l, l.Err())
+		}
+		young.AddCircuits(1)
+		l.AddCircuits(-1)
+		time.Sleep(time.Hour)
+		if list := w.registry.Links(); len(list) != 1 || list[0] != young {
+			t.Errorf("%d links are left", len(list))
+		}
+	})
+}

@@ -3,8 +3,10 @@ package link
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/wire/torcert"
@@ -77,3 +79,13 @@ func (e *DialError) Error() string {
 	return fmt.Sprintf("%s to relay at %v: %v", e.Op, safelog.Of(e.Addr), e.Err)
 }
 func (e *DialError) Unwrap() error { return e.Err }
+
+// oldest returns the oldest of the links that serves t, and is open and young enough for new circuits; nil if none is.
+func (t *Target) oldest(links iter.Seq[*Link]) (best *Link) {
+	for l := range links {
+		if l.serves(t) && l.Err() == nil && (best == nil || l.id < best.id) && time.Since(l.opened) < maxReuse {
+			best = l
+		}
+	}
+	return best
+}
