@@ -19,15 +19,15 @@ import (
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/crypt/x25519"
 	"github.com/tropea-net/tropea/internal/kit/fakepeer"
+	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/memacct"
 	"github.com/tropea-net/tropea/internal/lib/memnet"
 	"github.com/tropea-net/tropea/internal/role/relay"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
-
-	"github.com/tropea-net/tropea/internal/lib/env"
 )
 
 // Keys of the relay in the middle, made before any bubble begins.
@@ -54,7 +54,10 @@ type middle struct {
 	links  *link.Registry
 	memory *memacct.Account
 
-	mu     sync.Mutex
+	size    int64 // of what streams that end at the relay are sent
+	streams sync.WaitGroup
+
+	mu     sync.Mutex // guards closed
 	closed []*circuit.RelayCircuit
 }
 
@@ -68,6 +71,16 @@ func (e ends) Closed(c *circuit.RelayCircuit) {
 	e.m.mu.Lock()
 	defer e.m.mu.Unlock()
 	e.m.closed = append(e.m.closed, c)
+}
+
+// Stream implements relay.Ends: whoever connects is sent noise.
+func (e ends) Stream(_ *circuit.RelayCircuit, in stream.Incoming) {
+	e.m.streams.Go(func() {
+		defer in.Close()
+		if in.Accept(relaymsg.Connected{}) == nil {
+			io.Copy(in, plain{noise(4, e.m.size)})
+		}
+	})
 }
 
 // overflowed returns how many of the relay's circuits are closed, and how many of them for want of room.
@@ -129,12 +142,24 @@ func newMiddle(t *testing.T, cfg fakepeer.Config) *middle {
 			wg.Go(func() { m.links.Accept(c) })
 		}
 	})
-	t.Cleanup(func() { l.Close(); cancel(); m.links.Close(); wg.Wait() })
+	t.Cleanup(func() { l.Close(); cancel(); m.links.Close(); wg.Wait(); m.streams.Wait() })
 	return m
 }
 
 // through makes a circuit over the relay to the fake one.
 func (m *middle) through() *circuit.Circuit {
+	m.t.Helper()
+	c := m.to()
+	h := hop(0, false)
+	h.Addrs = []netip.AddrPort{relayAddr}
+	if err := c.Extend(m.t.Context(), h); err != nil {
+		m.t.Fatal(err)
+	}
+	return c
+}
+
+// to makes a circuit that ends at the relay.
+func (m *middle) to() *circuit.Circuit {
 	m.t.Helper()
 	addrs := []netip.AddrPort{middleAddr}
 	l, err := m.registry.Get(m.t.Context(), link.Target{Addrs: addrs, RSA: middleID.RSA(), HasRSA: true})
@@ -142,11 +167,6 @@ func (m *middle) through() *circuit.Circuit {
 		m.t.Fatal(err)
 	}
 	c, err := circuit.Create(m.t.Context(), l, circuit.Hop{RSA: middleID.RSA(), NTor: onion.Public(), Addrs: addrs}, circuit.Options{})
-	if err == nil {
-		h := hop(0, false)
-		h.Addrs = []netip.AddrPort{relayAddr}
-		err = c.Extend(m.t.Context(), h)
-	}
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -340,8 +360,6 @@ func TestStreamBlocked(t *testing.T) {
 			}
 			s.CloseWrite()
 		})
-		flood(c, 0)
-		w.link().Out().Signal()
 		time.Sleep(time.Second)
 		if n := c.Link().Out().Len(); n > 256+link.ChunkCells {
 			t.Errorf("%d cells wait", n)
@@ -351,5 +369,52 @@ func TestStreamBlocked(t *testing.T) {
 			t.Errorf("the relay got something else: %v", err)
 		}
 		wg.Wait()
+	})
+}
+
+// So does an exit, of which the client has asked for more than its link takes.
+func TestExitBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMiddle(t, fakepeer.Config{})
+		m.size = 1 << 20
+		s := m.connect(m.to())
+		synctest.Wait()
+		m.net.Cut(m.host, m.client)
+		done := make(chan [sha256.Size]byte)
+		var wg sync.WaitGroup
+		wg.Go(func() { done <- sum(s) })
+		time.Sleep(time.Second)
+		if n := m.links.Links()[0].Out().Len(); n > 256+link.ChunkCells {
+			t.Errorf("%d cells wait", n)
+		}
+		m.net.Heal(m.host, m.client)
+		if <-done != sum(noise(4, m.size)) {
+			t.Error("the client got something else")
+		}
+		wg.Wait()
+	})
+}
+
+// A client's own circuit is bounded too: what opens and ends streams is outside all windows.
+func TestOwnCircuitFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, fakepeer.Config{})
+		c := w.build(1)
+		synctest.Wait()
+		w.net.Cut(w.client, w.guard)
+		n := 0
+		for ; c.Err() == nil && n < 10_000; n++ {
+			s, err := c.Tunnel().Connect(relaymsg.Begin{Addr: "example.com:80"})
+			if err == nil {
+				s.Close()
+			}
+		}
+		// Two cells each; some hundreds are on the wire or about to be.
+		if !errors.Is(c.Err(), link.ErrQueueFull) || n < 1250 || n > 1250+600 {
+			t.Errorf("after %d streams: %v", n, c.Err())
+		}
+		if n := c.Link().Out().Len(); n > 1 {
+			t.Errorf("%d cells wait for a circuit that is over", n)
+		}
 	})
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Metered returns c with its bytes counted and limited like those of links: for exit connections, which are of class Own, and
-// for those that documents are served over, which are Relayed. Reads and writes wait for the limits, until c is closed.
+// for those that documents are served over, which are Relayed. Reads and writes wait for the limits until c is closed, whatever their deadlines.
 func (r *Registry) Metered(c net.Conn, class Class) net.Conn {
 	return &metered{newMeter(c, &r.rates, class)}
 }
