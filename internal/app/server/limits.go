@@ -65,7 +65,7 @@ func (s *Server) hibernate(now time.Time) {
 	}
 	s.awake = state
 	s.stopping.Store(!state.TakesNew())
-	s.publisher.Hibernate(s.hibernating())
+	s.publisher.Hibernate(s.stopping.Load())
 	s.log.Log(context.Background(), safelog.LevelNotice, fmt.Sprintf("Accounting: the relay is %v now.", state))
 	if !state.Carries() {
 		for _, l := range s.links.Links() {

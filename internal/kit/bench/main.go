@@ -58,8 +58,6 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		run = runPlace
 	case "soak":
 		run = runSoak
-	case nodeCommand:
-		run = runNode
 	case "help", "-h", "-help", "--help":
 		io.WriteString(stdout, synopsis)
 		return exitOK
@@ -151,8 +149,8 @@ type program struct {
 	torrc   []string
 }
 
-// noGeoIP makes C tor leave the tables of countries alone that Debian installs: they take more memory than a client's
-// directory, and Tropea has none.
+// noGeoIP makes both programs leave the tables of countries alone that Debian installs: they take more memory than a client's
+// directory.
 var noGeoIP = []string{"GeoIPFile /dev/null", "GeoIPv6File /dev/null"}
 
 func findProgram(name string) (program, error) {
@@ -165,9 +163,5 @@ func findProgram(name string) (program, error) {
 		return program{}, fmt.Errorf("%s --version: %w", bin, err)
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
-	p := program{bin: bin, version: strings.TrimSuffix(line, ".")}
-	if !strings.Contains(line, "tropea") {
-		p.torrc = noGeoIP
-	}
-	return p, nil
+	return program{bin: bin, version: strings.TrimSuffix(line, "."), torrc: noGeoIP}, nil
 }

@@ -1,18 +1,14 @@
 package bench
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"time"
@@ -67,11 +63,11 @@ func runRelay(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 func (o *relayOptions) load(ctx context.Context, s side, p program, dir string) (values []value, err error) {
 	ctx, cancel := context.WithTimeout(ctx, relayTimeout)
 	defer cancel()
-	start := startPeerRelay
-	if s == ours {
-		start = o.startOwnRelay
+	var env []string
+	if s == ours && o.procs > 0 {
+		env = []string{fmt.Sprint("GOMAXPROCS=", o.procs)}
 	}
-	relay, stop, err := start(ctx, p, dir)
+	relay, stop, err := startRelay(ctx, p, dir, env)
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +88,8 @@ func (o *relayOptions) load(ctx context.Context, s side, p program, dir string) 
 	}, nil
 }
 
-// startPeerRelay starts C tor as a relay of no network.
-func startPeerRelay(ctx context.Context, p program, dir string) (blaster.Relay, func() error, error) {
+// startRelay starts a program as a relay of no network.
+func startRelay(ctx context.Context, p program, dir string, env []string) (blaster.Relay, func() error, error) {
 	var torrc ctor.Torrc
 	for _, line := range [][]string{
 		{"TestingTorNetwork", "1"},
@@ -104,11 +100,11 @@ func startPeerRelay(ctx context.Context, p program, dir string) (blaster.Relay, 
 	} {
 		torrc.Add(line[0], line[1:]...)
 	}
-	process, err := ctor.Start(ctor.Config{Name: "relay", Bin: p.bin, Dir: dir, Torrc: append(torrc, p.torrc...)})
+	process, err := ctor.Start(ctor.Config{Name: "relay", Bin: p.bin, Dir: dir, Torrc: append(torrc, p.torrc...), Env: env})
 	if err != nil {
 		return blaster.Relay{}, nil, err
 	}
-	r, err := describePeer(ctx, process, ctor.DataDir(dir))
+	r, err := describeRelay(ctx, process, ctor.DataDir(dir))
 	if err != nil {
 		return r, nil, errors.Join(err, process.Stop())
 	}
@@ -117,8 +113,8 @@ func startPeerRelay(ctx context.Context, p program, dir string) (blaster.Relay, 
 
 var orListener = regexp.MustCompile(`OR listener connection \(ready\) on (127\.0\.0\.1:\d+)`)
 
-// describePeer waits until C tor listens, and reads its keys.
-func describePeer(ctx context.Context, process *ctor.Process, dataDir string) (r blaster.Relay, err error) {
+// describeRelay waits until a relay listens, and reads its keys.
+func describeRelay(ctx context.Context, process *ctor.Process, dataDir string) (r blaster.Relay, err error) {
 	ctx, cancel := context.WithTimeout(ctx, relayStartMax)
 	defer cancel()
 	line, err := process.Wait(ctx, orListener)
@@ -151,7 +147,7 @@ func describePeer(ctx context.Context, process *ctor.Process, dataDir string) (r
 	return r, nil
 }
 
-// awaitFile reads a file that C tor is about to write: it listens before it has all of its keys.
+// awaitFile reads a file that a relay is about to write: it listens before it has all of its keys.
 func awaitFile(ctx context.Context, name string) ([]byte, error) {
 	for {
 		b, err := os.ReadFile(name)
@@ -162,69 +158,4 @@ func awaitFile(ctx context.Context, name string) ([]byte, error) {
 			return nil, fmt.Errorf("%s does not come: %w", filepath.Base(name), err)
 		}
 	}
-}
-
-// nodeCommand is the sub-command that runs a relay of ours for a measurement, until its input ends: no torrc starts one
-// yet.
-const nodeCommand = "relay-node"
-
-// ownRelay is what it tells of itself.
-type ownRelay struct {
-	Addr netip.AddrPort
-	RSA  [20]byte
-	NTor [32]byte
-}
-
-func runNode(ctx context.Context, _ []string, stdout, stderr io.Writer) error {
-	n, err := blaster.NewNode(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	if err := json.NewEncoder(stdout).Encode(ownRelay{n.Addr, n.RSA, n.NTor}); err != nil {
-		return err
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		io.Copy(io.Discard, os.Stdin)
-	}()
-	select {
-	case <-ctx.Done():
-	case <-ended:
-	}
-	return nil
-}
-
-// startOwnRelay starts this program as a relay.
-func (o *relayOptions) startOwnRelay(ctx context.Context, p program, _ string) (r blaster.Relay, stop func() error, err error) {
-	cmd := exec.CommandContext(ctx, p.bin, "bench", nodeCommand)
-	if o.procs > 0 {
-		cmd.Env = append(os.Environ(), fmt.Sprint("GOMAXPROCS=", o.procs))
-	}
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return r, nil, err
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return r, nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return r, nil, err
-	}
-	stop = func() error {
-		stdin.Close()
-		return cmd.Wait()
-	}
-	var own ownRelay
-	if err := json.NewDecoder(bufio.NewReader(stdout)).Decode(&own); err != nil {
-		return r, nil, errors.Join(err, stop())
-	}
-	r = blaster.Relay{Addr: own.Addr, RSA: own.RSA, NTor: own.NTor, Usage: func() (time.Duration, int64, error) {
-		u, err := ctor.UsageOf(cmd.Process.Pid)
-		return u.CPU, u.RSS, err
-	}}
-	return r, stop, nil
 }

@@ -28,10 +28,11 @@ const (
 
 // Config describes a process.
 type Config struct {
-	Name  string // for errors
-	Bin   string // a program with C tor's command line
-	Dir   string // made if need be
-	Torrc Torrc  // DataDirectory is added
+	Name  string   // for errors
+	Bin   string   // a program with C tor's command line
+	Dir   string   // made if need be
+	Torrc Torrc    // DataDirectory is added
+	Env   []string // what the environment has besides our own, as in exec.Cmd
 }
 
 // A Process is one run of a program. Its methods are safe for concurrent use.
@@ -81,6 +82,9 @@ func start(cfg Config) (*Process, error) {
 	}
 	cmd := exec.Command(cfg.Bin, "-f", torrcPath, "__OwningControllerProcess", strconv.Itoa(os.Getpid()))
 	cmd.Dir = dir
+	if len(cfg.Env) > 0 {
+		cmd.Env = append(os.Environ(), cfg.Env...)
+	}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.WaitDelay = drainTimeout
 	p := &Process{cfg: cfg, cmd: cmd, log: log, done: make(chan struct{})}
