@@ -64,9 +64,9 @@ func TestFairness(t *testing.T) {
 		bandwidth int64         // bytes a second
 		most      time.Duration // that a cell takes
 	}{
-		{"100 Mbit/s", 100e6 / 8, 40 * time.Millisecond},
-		{"10 Mbit/s", 10e6 / 8, 80 * time.Millisecond},
-		{"1 Mbit/s", 1e6 / 8, 600 * time.Millisecond},
+		{"100 Mbit/s", 100e6 / 8, 60 * time.Millisecond},
+		{"10 Mbit/s", 10e6 / 8, 120 * time.Millisecond},
+		{"1 Mbit/s", 1e6 / 8, time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
