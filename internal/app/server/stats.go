@@ -22,6 +22,7 @@ const (
 type counts struct {
 	v4, v6        link.Traffic
 	read, written link.Cells
+	waits         [2]uint64 // for the limits of reading and writing
 	links         map[*link.Link]link.Traffic
 }
 
@@ -79,6 +80,14 @@ func (s *Server) countBytes(c *counts, now time.Time) {
 	}
 	s.account.Add(v4.Read+v6.Read-c.v4.Read-c.v6.Read, v4.Written+v6.Written-c.v4.Written-c.v6.Written, now)
 	c.v4, c.v6 = v4, v6
+	readWaits, writeWaits := s.links.Waits()
+	if readWaits > c.waits[0] {
+		s.stats.Overloaded(stats.ReadLimit, now)
+	}
+	if writeWaits > c.waits[1] {
+		s.stats.Overloaded(stats.WriteLimit, now)
+	}
+	c.waits = [2]uint64{readWaits, writeWaits}
 	read, written := s.links.Cells()
 	s.stats.AddCells(cellsSince(read, c.read), cellsSince(written, c.written))
 	c.read, c.written = read, written
