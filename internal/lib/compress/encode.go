@@ -77,8 +77,9 @@ func history(level Level) int {
 	return 1 << 20
 }
 
-// minHistory is the least that both methods take.
-const minHistory = 4 << 10
+// minHistory is the least that C tor knows LZMA by: it looks for two zero bytes where the size of the dictionary begins
+// (detect_compression_method).
+const minHistory = 64 << 10
 
 // historyFor is history for a document of n bytes, which needs no more than itself.
 func historyFor(n int, level Level) int {
