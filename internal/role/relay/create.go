@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/congestion"
-	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/crypt/kdf"
 	"github.com/tropea-net/tropea/internal/crypt/ntor"
 	"github.com/tropea-net/tropea/internal/crypt/ntorv3"
@@ -17,12 +15,6 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/circext"
 )
-
-// A job is a handshake that waits for a worker.
-type job struct {
-	req   *circuit.CreateRequest
-	since time.Time
-}
 
 // Create implements circuit.Relay. CREATE_FAST costs two hashes, and is answered at once.
 func (r *Relay) Create(req *circuit.CreateRequest) {
@@ -36,14 +28,7 @@ func (r *Relay) Create(req *circuit.CreateRequest) {
 		r.answer(req)
 		return
 	}
-	if !r.waiting.enter(req.Link()) {
-		r.drop(req)
-		return
-	}
-	select {
-	case r.queue <- job{req, time.Now()}:
-	default:
-		r.waiting.leave(req.Link())
+	if !r.queue.put(req.Link(), job{req, time.Now()}) {
 		r.drop(req)
 	}
 }
@@ -56,48 +41,14 @@ func (r *Relay) drop(req *circuit.CreateRequest) {
 	}
 }
 
-// A room counts what waits, by the link that it came from, so that no link takes all the places alone.
-type room struct {
-	share, shareRelay int // of the places that a link may take: a client's, and a relay's, which speaks for many
-
-	mu    sync.Mutex // a leaf; guards count
-	count map[*link.Link]int
-}
-
-func newRoom(places int) room {
-	return room{share: max(1, places/8), shareRelay: max(1, places/2), count: map[*link.Link]int{}}
-}
-
-func (r *room) enter(l *link.Link) bool {
-	share := r.share
-	if l.Peer().Relay {
-		share = r.shareRelay
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.count[l] >= share {
-		return false
-	}
-	r.count[l]++
-	return true
-}
-
-func (r *room) leave(l *link.Link) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.count[l]--; r.count[l] <= 0 {
-		delete(r.count, l)
-	}
-}
-
 // work is one worker.
 func (r *Relay) work(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case j := <-r.queue:
-			r.waiting.leave(j.req.Link())
+		case <-r.queue.jobs:
+			j := r.queue.take()
 			if time.Since(j.since) > r.cfg.QueueDelay {
 				// The client has given up, or will have before a circuit through us is there.
 				r.drop(j.req)

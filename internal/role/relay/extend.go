@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/link"
@@ -40,6 +41,36 @@ func (r *Relay) Extend(req *circuit.ExtendRequest) {
 	}) {
 		r.endDial(req.Prev())
 		req.Failed(cell.DestroyChannelClosed)
+	}
+}
+
+// A room counts the dials under way, by the link that asked for them.
+type room struct {
+	share shares
+
+	mu    sync.Mutex // a leaf; guards count
+	count map[*link.Link]int
+}
+
+func newRoom(places int) room {
+	return room{share: sharesOf(places), count: map[*link.Link]int{}}
+}
+
+func (r *room) enter(l *link.Link) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count[l] >= r.share.of(l) {
+		return false
+	}
+	r.count[l]++
+	return true
+}
+
+func (r *room) leave(l *link.Link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count[l]--; r.count[l] <= 0 {
+		delete(r.count, l)
 	}
 }
 

@@ -77,8 +77,7 @@ const (
 // A Relay is a circuit.Relay. Run must be running.
 type Relay struct {
 	cfg     Config
-	queue   chan job
-	waiting room          // of those in queue
+	queue   *queue
 	dials   chan struct{} // holds a token for each dial under way
 	dialing room          // of those in dials
 	ctx     context.Context
@@ -106,8 +105,8 @@ func New(cfg Config) *Relay {
 	if cfg.MayExtend == nil {
 		cfg.MayExtend = public
 	}
-	r := &Relay{cfg: cfg, queue: make(chan job, queueLen*cfg.Workers), dials: make(chan struct{}, cfg.MaxDials)}
-	r.waiting, r.dialing = newRoom(cap(r.queue)), newRoom(cap(r.dials))
+	r := &Relay{cfg: cfg, queue: newQueue(queueLen * cfg.Workers), dials: make(chan struct{}, cfg.MaxDials)}
+	r.dialing = newRoom(cap(r.dials))
 	r.ctx, r.end = context.WithCancelCause(context.Background())
 	return r
 }
