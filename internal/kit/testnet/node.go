@@ -180,6 +180,9 @@ func (node *Node) Kill() {
 	}
 }
 
+// SetTorrc replaces the node's own torrc lines, those of NodeConfig.Torrc, for the next Restart.
+func (node *Node) SetTorrc(lines ...string) { node.extra = lines }
+
 // Restart stops the process if it runs and starts it again on the same ports, with what it left on disk. It returns when
 // the ports are open.
 func (node *Node) Restart(ctx context.Context) error {
