@@ -65,3 +65,11 @@ func (b *clientBench) coldLatency(ctx context.Context, c *contender) (*latencies
 }
 
 func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
+
+func inMilliseconds(list []time.Duration) []float64 {
+	var ms []float64
+	for _, d := range list {
+		ms = append(ms, milliseconds(d))
+	}
+	return ms
+}

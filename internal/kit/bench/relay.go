@@ -32,6 +32,7 @@ const (
 	maxMebibytes  = 16 << 10
 	relayTimeout  = 5 * time.Minute // for one load
 	relayStartMax = time.Minute
+	roundTrips    = 100
 )
 
 func parseRelay(args []string, stderr io.Writer) (*relayOptions, error) {
@@ -72,6 +73,11 @@ func (o *relayOptions) load(ctx context.Context, s side, p program, dir string) 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	through, direct, err := blaster.RoundTrips(ctx, relay, roundTrips)
+	if err != nil {
+		return nil, err
+	}
+	added := quantile(inMilliseconds(through), 0.5) - quantile(inMilliseconds(direct), 0.5)
 	res, err := blaster.Run(ctx, relay, blaster.Config{Links: o.links, Circuits: o.circuits, Bytes: int64(o.mebibytes) << 20})
 	if err != nil {
 		return nil, err
@@ -83,6 +89,7 @@ func (o *relayOptions) load(ctx context.Context, s side, p program, dir string) 
 		{quantity{"cells", "1000/s", goal{}}, float64(res.Cells) / 1000 / res.Took.Seconds()},
 		{quantity{"CPU of a circuit built", "ms", goal{}}, res.BuildCPU.Seconds() * 1000 / float64(res.Circuits)},
 		{quantity{"circuits built, source and sink on the same cores", "1/s", goal{ratioAtLeast, 1.5}}, float64(res.Circuits) / res.Build.Seconds()},
+		{quantity{"round trip added on an idle path, p50", "ms", goal{oursAtMost, 0.5}}, added},
 		{quantity{"memory for links and circuits", "MiB", goal{}}, mebibytes(max(0, res.RSS[1]-res.RSS[0]))},
 		{quantity{"memory after the load", "MiB", goal{ratioAtMost, 0.6}}, mebibytes(res.RSS[2])},
 	}, nil

@@ -3,6 +3,7 @@ package blaster
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,5 +47,22 @@ func TestRunFails(t *testing.T) {
 	other.RSA, other.NTor = n.RSA, [32]byte{9}
 	if _, err := Run(t.Context(), other, Config{Links: 1, Circuits: 1, Bytes: 1 << 20}); err == nil || !strings.Contains(err.Error(), "circuit 0") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestRoundTrips(t *testing.T) {
+	n, err := NewNode(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	through, direct, err := RoundTrips(ctx, Relay{Addr: n.Addr, RSA: n.RSA, NTor: n.NTor}, 10)
+	if err != nil || len(through) != 10 || len(direct) != 10 {
+		t.Fatalf("%v, %v, %v", through, direct, err)
+	}
+	if slices.Min(through) <= slices.Min(direct) {
+		t.Errorf("round trips through a relay %v, without it %v", through, direct)
 	}
 }
