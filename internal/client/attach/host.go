@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 )
 
@@ -71,13 +72,5 @@ func validName(s string) bool {
 	return true
 }
 
-var (
-	carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
-	siteLocal  = netip.MustParsePrefix("fec0::/10")
-)
-
 // internal tells whether an address means something on the exit's own network only.
-func internal(ip netip.Addr) bool {
-	return ip.IsLoopback() || ip.IsPrivate() || ip.IsUnspecified() || ip.IsLinkLocalUnicast() ||
-		ip.IsMulticast() || carrierNAT.Contains(ip) || siteLocal.Contains(ip) || ip.Is4() && ip.As4()[0] == 0
-}
+func internal(ip netip.Addr) bool { return netx.Internal(ip) || ip.IsMulticast() }

@@ -2,7 +2,6 @@ package link
 
 import (
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,24 +102,12 @@ type meter struct {
 
 func newMeter(c net.Conn, r *rates, class Class) *meter {
 	addr := remoteAddr(c).Addr()
-	m := &meter{Conn: c, rates: r, class: class, private: private(addr), opened: time.Now(), stopped: make(chan struct{})}
+	m := &meter{Conn: c, rates: r, class: class, private: netx.Internal(addr), opened: time.Now(), stopped: make(chan struct{})}
 	if addr.Is6() {
 		m.family = 1
 	}
 	return m
 }
-
-// private tells whether an address is none of the Internet, or none at all. C tor: tor_addr_is_internal.
-func private(a netip.Addr) bool {
-	return !a.IsValid() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified() ||
-		thisNetwork.Contains(a) || sharedSpace.Contains(a) || siteLocal.Contains(a)
-}
-
-var (
-	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
-	sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
-	siteLocal   = netip.MustParsePrefix("fec0::/10")
-)
 
 // counted tells whether the connection is one that limits and totals are about.
 func (m *meter) counted() bool { return !m.private || m.rates.private.Load() }

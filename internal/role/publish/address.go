@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/tropea-net/tropea/internal/lib/netx"
 )
 
 // Method says how an address was found. Its words are C tor's, in the log and in the control protocol.
@@ -98,7 +100,7 @@ func (i *Info) usable(a netip.Addr, by Method) bool {
 	switch {
 	case a.IsUnspecified() || a.IsMulticast() || a.Zone() != "" || a.Is4In6():
 		return false
-	case isPublic(a):
+	case netx.Public(a):
 		return true
 	case i.Private:
 		return by.explicit()
@@ -114,16 +116,6 @@ func (i *Info) assumes(v6 bool) bool {
 	return i.AssumeIPv4
 }
 
-// isPublic tells whether an address may belong to a relay of the public network (tor_addr_is_internal_ in C tor).
-func isPublic(a netip.Addr) bool {
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !slices.ContainsFunc(reserved, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
-// reserved are ranges that are neither private nor public.
-var reserved = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fec0::/10"),
-}
-
 // isNear tells whether a peer's address is so close to ours that its connection does not show that others reach us
 // (is_local_to_resolve_addr in C tor).
 func isNear(peer, ours netip.Addr) bool {
@@ -132,7 +124,7 @@ func isNear(peer, ours netip.Addr) bool {
 		bits = 48
 	}
 	p, err := ours.Prefix(bits)
-	return err != nil || !isPublic(peer) || p.Contains(peer)
+	return err != nil || !netx.Public(peer) || p.Contains(peer)
 }
 
 // systemAddrs are the addresses of this machine.

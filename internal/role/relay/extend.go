@@ -9,6 +9,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 )
@@ -132,20 +133,5 @@ func reason(err error) cell.DestroyReason {
 
 // public tells whether an address may belong to a relay of the public network.
 func public(a netip.AddrPort) bool {
-	ip := a.Addr().Unmap()
-	return a.Port() != 0 && ip.IsGlobalUnicast() && !ip.IsPrivate() && !reserved.contains(ip)
-}
-
-// prefixes is a list of address ranges.
-type prefixes []netip.Prefix
-
-func (p prefixes) contains(ip netip.Addr) bool {
-	return slices.ContainsFunc(p, func(r netip.Prefix) bool { return r.Contains(ip) })
-}
-
-// reserved are ranges that are neither private nor public: C tor's internal ones (tor_addr_is_internal_).
-var reserved = prefixes{
-	netip.MustParsePrefix("0.0.0.0/8"),
-	netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("fec0::/10"),
+	return a.Port() != 0 && netx.Public(a.Addr())
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
@@ -112,7 +113,7 @@ func (r *Resolver) honest(out outcome) outcome {
 // Reverse finds the names of an address, without a dot at their ends: at least one, at most 32. Internal addresses are
 // refused. ttl and errors are as with Resolve.
 func (r *Resolver) Reverse(ctx context.Context, addr netip.Addr) (names []string, ttl time.Duration, err error) {
-	if addr = addr.Unmap(); !addr.IsValid() || addr.Zone() != "" || isInternal(addr) {
+	if addr = addr.Unmap(); addr.Zone() != "" || netx.Internal(addr) {
 		return nil, 0, permanent(ErrBadName)
 	}
 	out := r.begin(question{relaymsg.ReverseName(addr) + ".", dns.TypePTR}).redeem(ctx)
@@ -120,21 +121,4 @@ func (r *Resolver) Reverse(ctx context.Context, addr netip.Addr) (names []string
 		return nil, 0, out.err
 	}
 	return slices.Clone(out.names), out.ttl, nil
-}
-
-// internal are the networks whose addresses mean something on the exit's own network only; tor_addr_is_internal in C tor.
-var internal = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.16.0.0/12"),
-	netip.MustParsePrefix("192.168.0.0/16"),
-	netip.MustParsePrefix("::/127"), netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("fec0::/10"),
-}
-
-func isInternal(addr netip.Addr) bool {
-	for _, p := range internal {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }
