@@ -3,9 +3,9 @@ package server
 import (
 	"errors"
 	"net"
-	"net/netip"
 
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/role/dircache"
 	"github.com/tropea-net/tropea/internal/role/stats"
@@ -26,13 +26,13 @@ func (s *Server) Admit(conn net.Conn) {
 		s.Exhausted(errTooMany)
 		return
 	}
-	counted, ok := s.dos.Connect(remote(conn), s.cfg.Env.Now())
+	counted, ok := s.dos.Connect(netx.RemoteAddr(conn).Addr(), s.cfg.Env.Now())
 	if !ok {
 		s.conns.Add(-1)
 		conn.Close()
 		return
 	}
-	s.stats.Client(remote(conn))
+	s.stats.Client(netx.RemoteAddr(conn).Addr())
 	if !s.start("link", func() {
 		defer s.conns.Add(-1)
 		defer func() { counted.Close(s.cfg.Env.Now()) }()
@@ -70,21 +70,15 @@ func (s *Server) Interrupt() { s.interrupted.Store(true) }
 
 // AdmitDirectory answers a request over a connection to a DirPort, and returns at once. It takes conn.
 func (s *Server) AdmitDirectory(conn net.Conn) {
-	if p := exitpolicy.Policy(s.cfg.DirPolicy); p.Judge(remote(conn), 1) == exitpolicy.Rejected {
+	if p := exitpolicy.Policy(s.cfg.DirPolicy); p.Judge(netx.RemoteAddr(conn).Addr(), 1) == exitpolicy.Rejected {
 		conn.Close()
 		return
 	}
-	if s.answer == nil || !s.start("directory connection", func() { s.answer.Serve(s.ctx, s.links.Metered(conn, link.Relayed), dircache.From{Addr: remote(conn)}) }) {
+	if s.answer == nil || !s.start("directory connection", func() {
+		s.answer.Serve(s.ctx, s.links.Metered(conn, link.Relayed), dircache.From{Addr: netx.RemoteAddr(conn).Addr()})
+	}) {
 		conn.Close()
 	}
-}
-
-func remote(conn net.Conn) netip.Addr {
-	ap, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap()
 }
 
 // start runs f in a goroutine that Close waits for, unless the server is closed.

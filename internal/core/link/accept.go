@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 )
 
@@ -24,16 +25,6 @@ func (r *Registry) Accept(raw net.Conn) error {
 	r.wg.Add(1) // under mu, so that Close waits for it
 	r.mu.Unlock()
 	defer r.wg.Done()
-	addr := remoteAddr(raw).Addr()
-	if r.cfg.Accept != nil {
-		if err := r.cfg.Accept(addr); err != nil {
-			raw.Close()
-			return err
-		}
-	}
-	if r.cfg.Closed != nil {
-		defer r.cfg.Closed(addr)
-	}
 	r.tune(raw)
 	l, err := r.accept(raw)
 	if err != nil {
@@ -56,7 +47,7 @@ func (r *Registry) accept(raw net.Conn) (l *Link, err error) {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Timeout)
 	defer cancel()
-	addr := remoteAddr(raw) // later the connection may be broken
+	addr := netx.RemoteAddr(raw) // later the connection may be broken
 	h := responder{shake: r.shake(nil)}
 	m := newMeter(raw, &r.rates, Relayed)
 	conn, err := r.cfg.Security.Server(ctx, m, h.self.TLS)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -219,13 +218,4 @@ func (e *ProtocolError) Unwrap() error { return e.Err }
 
 func violation(format string, args ...any) error {
 	return &ProtocolError{fmt.Errorf(format, args...)}
-}
-
-// remoteAddr returns the address at the other end of c, if it is an IP address and port.
-func remoteAddr(c net.Conn) netip.AddrPort {
-	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		ap := a.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	}
-	return netip.AddrPort{}
 }

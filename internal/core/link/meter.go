@@ -101,7 +101,7 @@ type meter struct {
 }
 
 func newMeter(c net.Conn, r *rates, class Class) *meter {
-	addr := remoteAddr(c).Addr()
+	addr := netx.RemoteAddr(c).Addr()
 	m := &meter{Conn: c, rates: r, class: class, private: netx.Internal(addr), opened: time.Now(), stopped: make(chan struct{})}
 	if addr.Is6() {
 		m.family = 1

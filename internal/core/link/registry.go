@@ -34,11 +34,6 @@ type Config struct {
 	Credentials func() *Credentials // what it proves its identities with at the moment
 	OwnAddrs    func() []netip.Addr // its addresses, as it tells other relays
 
-	// Accept tells whether somebody at addr may connect, before anything is spent on it; an error says why not. For each
-	// connection that it lets in, Closed is called when that is over. Both may be nil, and are called from any goroutine.
-	Accept func(addr netip.Addr) error
-	Closed func(addr netip.Addr)
-
 	// KnownRelay tells whether an RSA identity is of a relay in the network, which PerConnRate is not for. If nil, whoever has
 	// identities is taken for a relay.
 	KnownRelay func(rsa [20]byte) bool

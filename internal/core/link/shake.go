@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/torcert"
 )
@@ -119,7 +120,7 @@ func certsBody(list []torcert.Entry) ([]byte, error) {
 // netinfoBody makes the body of our NETINFO. Clients tell no time, so that nobody can recognise them by their clock, and
 // no address of their own.
 func (h *shake) netinfoBody() ([]byte, error) {
-	m := cell.Netinfo{Other: remoteAddr(h.conn).Addr()}
+	m := cell.Netinfo{Other: netx.RemoteAddr(h.conn).Addr()}
 	if h.self != nil {
 		m.Time, m.Mine = uint32(h.now().Unix()), h.mine
 	}

@@ -335,66 +335,6 @@ func TestCells(t *testing.T) {
 	})
 }
 
-// Whoever is not let in costs nothing, and the others are told of when they are gone.
-func TestAcceptHook(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		errNo := errors.New("no")
-		bad := netip.MustParseAddr("192.0.2.66")
-		var mu sync.Mutex
-		asked, gone := map[netip.Addr]int{}, map[netip.Addr]int{}
-		n := memnet.New(memnet.Link{})
-		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0), func(cfg *Config) {
-			cfg.Accept = func(a netip.Addr) error {
-				mu.Lock()
-				defer mu.Unlock()
-				if asked[a]++; a == bad {
-					return errNo
-				}
-				return nil
-			}
-			cfg.Closed = func(a netip.Addr) {
-				mu.Lock()
-				defer mu.Unlock()
-				gone[a]++
-			}
-		})
-		check := func(a netip.Addr, wantAsked, wantGone int) {
-			t.Helper()
-			mu.Lock()
-			defer mu.Unlock()
-			if asked[a] != wantAsked || gone[a] != wantGone {
-				t.Errorf("asked for %v %d times, told %d times that it is gone", a, asked[a], gone[a])
-			}
-		}
-		client := newNode(t, n, "client", "192.0.2.9:1", nil)
-		_, back := connect(t, client, relay, 0)
-		check(client.addr.Addr(), 1, 0)
-		back.Close(ErrClosed)
-		synctest.Wait()
-		check(client.addr.Addr(), 1, 1)
-		<-relay.accepted
-
-		stranger := n.Host("stranger", netip.MustParseAddr("192.0.2.77"))
-		c, err := stranger.Dial(t.Context(), "tcp", relay.addr.String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Write([]byte("GET / HTTP/1.0\r\n\r\n")) // no TLS
-		<-relay.accepted
-		c.Close()
-		check(stranger.Addr(), 1, 1)
-
-		evil := newNode(t, n, "evil", "192.0.2.66:1", nil)
-		if _, err := evil.Get(t.Context(), relay.target(0)); err == nil {
-			t.Error("the refused one has a link")
-		}
-		if err := <-relay.accepted; err != errNo {
-			t.Errorf("Accept: %v", err)
-		}
-		check(bad, 1, 0)
-	})
-}
-
 // A peer that asks for circuits and reads no answer is not waited for.
 func TestDestroyFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,7 +3,6 @@ package dircache
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/lib/memnet"
+	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
 )
@@ -259,8 +259,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A DirPort over an in-memory network: the peer's address comes from the connection, and the end of the context ends all.
-func TestListen(t *testing.T) {
+// Connections of an in-memory network, as a DirPort has them: the end of the context ends all.
+func TestServeConns(t *testing.T) {
 	b := newBed(t, Config{FrontPage: []byte("page")})
 	synctest.Test(t, func(t *testing.T) {
 		b.server = NewServer(b.server.cfg, b.cache)
@@ -273,8 +273,12 @@ func TestListen(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if err := b.server.Listen(ctx, l); !errors.Is(err, context.Canceled) {
-				t.Errorf("Listen: %v", err)
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				wg.Go(func() { b.server.Serve(ctx, conn, From{Addr: netx.RemoteAddr(conn).Addr()}) })
 			}
 		})
 		for _, path := range []string{"/", "/tor/status-vote/current/consensus-microdesc.z", "/tor/server/all.z"} {
@@ -299,6 +303,7 @@ func TestListen(t *testing.T) {
 		defer idle.Close()
 		synctest.Wait()
 		cancel()
+		l.Close()
 		wg.Wait()
 		if n := b.server.conns.Load(); n != 0 {
 			t.Errorf("%d connections are left", n)

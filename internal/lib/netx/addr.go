@@ -1,6 +1,7 @@
 package netx
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 )
@@ -21,3 +22,12 @@ func Internal(a netip.Addr) bool {
 
 // Public tells whether an address may belong to a host of the Internet: a unicast address that is not internal.
 func Public(a netip.Addr) bool { return a.Unmap().IsGlobalUnicast() && !Internal(a) }
+
+// RemoteAddr returns the address of a connection's other end; IPv4 is not mapped. It is invalid if that is not one of TCP.
+func RemoteAddr(c net.Conn) netip.AddrPort {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		ap := a.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}
