@@ -212,6 +212,7 @@ func (d *Daemon) relayKeys() (keys relaykeys.Config, err error) {
 	keys = relaykeys.Config{
 		Nickname: r.Nickname, OfflineMasterKey: r.Keys.OfflineMaster,
 		SigningKeyLifetime: r.Keys.SigningKeyLifetime, SigningKeySlop: r.Keys.SigningKeySlop, TLSLifetime: r.Keys.TLSLifetime,
+		LinkCertLifetime: r.Keys.LinkCertLifetime, AuthKeyLifetime: r.Keys.AuthKeyLifetime, LinkKeySlop: r.Keys.LinkKeySlop, AuthKeySlop: r.Keys.AuthKeySlop,
 		Families: relaykeys.Families{All: r.Families.AnyID},
 	}
 	for _, text := range r.Families.IDs {

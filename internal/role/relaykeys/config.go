@@ -30,6 +30,12 @@ type Config struct {
 	// end the next is made; 0 means a day.
 	SigningKeyLifetime, SigningKeySlop time.Duration
 
+	// LinkCertLifetime and AuthKeyLifetime are for how long the certificates of link keys and authentication keys are made; 0
+	// means two days. LinkKeySlop and AuthKeySlop are how long before their end the next are made; 0 means three hours. Test
+	// networks shorten them.
+	LinkCertLifetime, AuthKeyLifetime time.Duration
+	LinkKeySlop, AuthKeySlop          time.Duration
+
 	// TLSLifetime is for how long TLS certificates are made (SSLKeyLifetime); 0 lets chance choose, as a guard against
 	// fingerprints.
 	TLSLifetime time.Duration
@@ -61,8 +67,8 @@ const (
 	defaultSigningSlop     = 1 * day
 
 	linkRotation  = 2 * time.Hour // MAX_SSL_KEY_LIFETIME_INTERNAL
-	authLifetime  = 2 * day
-	authSlop      = 3 * time.Hour
+	linkLifetime  = 2 * day       // of the certificates of link keys and authentication keys
+	linkSlop      = 3 * time.Hour
 	writeRetry    = time.Hour
 	offlineReread = time.Minute // the operator may have copied a new signing key here
 	warnInterval  = time.Hour
@@ -79,8 +85,20 @@ func (c Config) withDefaults() Config {
 	if c.SigningKeySlop <= 0 {
 		c.SigningKeySlop = defaultSigningSlop
 	}
+	for _, x := range []*time.Duration{&c.LinkCertLifetime, &c.AuthKeyLifetime} {
+		if *x <= 0 {
+			*x = linkLifetime
+		}
+	}
+	for _, x := range []*time.Duration{&c.LinkKeySlop, &c.AuthKeySlop} {
+		if *x <= 0 {
+			*x = linkSlop
+		}
+	}
 	// In test networks keys may live for minutes; a new one must not be due at once.
 	c.SigningKeySlop = min(c.SigningKeySlop, c.SigningKeyLifetime/2)
+	c.LinkKeySlop = min(c.LinkKeySlop, c.LinkCertLifetime/2)
+	c.AuthKeySlop = min(c.AuthKeySlop, c.AuthKeyLifetime/2)
 	c.OnionRotation, c.OnionGrace = onionLifetimes(c.OnionRotation, c.OnionGrace)
 	return c
 }

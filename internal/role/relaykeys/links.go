@@ -36,6 +36,7 @@ func (l Link) Format(f fmt.State, _ rune) { fmt.Fprint(f, "link keys") }
 type links struct {
 	link    *Link
 	made    time.Time // the TLS certificate
+	end     time.Time // when the certificate of its key expires
 	authEnd time.Time // when the certificate of the authentication key expires
 }
 
@@ -45,10 +46,10 @@ func (k *Keyring) linksDue(now time.Time) time.Time {
 	if l.link == nil || now.Before(l.made.Add(-linkRotation)) { // the clock was wrong
 		return time.Time{}
 	}
-	return earlier(l.made.Add(linkRotation), k.authDue())
+	return earlier(earlier(l.made.Add(linkRotation), l.end.Add(-k.cfg.LinkKeySlop)), k.authDue())
 }
 
-func (k *Keyring) authDue() time.Time { return k.links.authEnd.Add(-authSlop) }
+func (k *Keyring) authDue() time.Time { return k.links.authEnd.Add(-k.cfg.AuthKeySlop) }
 
 // advanceLinks makes what has become old, or hangs on a signing key that has.
 func (k *Keyring) advanceLinks(r *Report, now time.Time) error {
@@ -59,13 +60,15 @@ func (k *Keyring) advanceLinks(r *Report, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("keys for links: %w", err)
 	}
-	k.links = links{link, now, authEnd}
+	k.links = links{link, now, now.Add(k.cfg.LinkCertLifetime), authEnd}
 	r.Link = true
 	return nil
 }
 
 func (k *Keyring) newLink(newAuth bool, now time.Time) (l *Link, authEnd time.Time, err error) {
-	keys := torcert.LinkKeys{RSA: k.id.rsa.Key(), Signing: k.sign.key, IDCert: k.sign.cert}
+	keys := torcert.LinkKeys{
+		RSA: k.id.rsa.Key(), Signing: k.sign.key, IDCert: k.sign.cert, LinkLifetime: k.cfg.LinkCertLifetime, AuthLifetime: k.cfg.AuthKeyLifetime,
+	}
 	tlsKey, err := k.newTLSKey()
 	if err != nil {
 		return nil, authEnd, err
@@ -87,7 +90,7 @@ func (k *Keyring) newLink(newAuth bool, now time.Time) (l *Link, authEnd time.Ti
 	}
 	l.Auth = keyfile.GenerateEd()
 	l.Initiator, err = keys.Initiator(rand.Reader, l.Auth.ID(), now)
-	return l, now.Add(authLifetime), err
+	return l, now.Add(k.cfg.AuthKeyLifetime), err
 }
 
 // tlsLifetime chooses for how long a TLS certificate is said to be valid, as router_initialize_tls_context does: 5 to 364

@@ -1,7 +1,6 @@
 package relaykeys
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -55,30 +54,6 @@ func (s *Snapshot) SigningCert() *torcert.Cert { return s.get().cert }
 
 // Link returns what the relay shows on its links.
 func (s *Snapshot) Link() *Link { return s.get().link }
-
-// CertsFor makes the CERTS cell of a responder that shows another TLS certificate, in DER, than the one of [Snapshot.Link]:
-// one that the RSA identity key signed, too.
-func (s *Snapshot) CertsFor(tlsCert []byte, now time.Time) ([]torcert.Entry, error) {
-	c := torcert.Cert{
-		Type: torcert.TypeSigningLink, KeyType: torcert.KeyX509SHA256, Key: sha256.Sum256(tlsCert),
-		Expires: now.Add(authLifetime),
-	}
-	body, err := c.AppendSigned(nil, s.get().key)
-	if err != nil {
-		return nil, fmt.Errorf("keys for links: %w", err)
-	}
-	certs := make([]torcert.Entry, 0, len(s.get().link.Responder))
-	for _, e := range s.get().link.Responder {
-		switch e.Type {
-		case torcert.TypeRSALink:
-			e.Body = tlsCert
-		case torcert.TypeSigningLink:
-			e.Body = body
-		}
-		certs = append(certs, e)
-	}
-	return certs, nil
-}
 
 // OnionKeys returns the keys for ntor handshakes: the current one, and the previous one if it is still good.
 func (s *Snapshot) OnionKeys() []*x25519.KeyPair { return s.get().onion.pairs }

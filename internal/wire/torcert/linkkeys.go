@@ -24,6 +24,8 @@ type LinkKeys struct {
 	RSA     *rsa.PrivateKey // identity, 1024 bits
 	Signing crypto.Signer   // Ed25519
 	IDCert  *Cert           // of type 4: the Ed25519 identity key certifies Signing, and is named
+
+	LinkLifetime, AuthLifetime time.Duration // of the certificates that Signing makes for the keys of TLS and of AUTHENTICATE
 }
 
 // NewLinkKeys makes keys for a new relay. identity is its Ed25519 identity key.
@@ -48,7 +50,7 @@ func NewLinkKeys(identity crypto.Signer, now time.Time) (*LinkKeys, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &LinkKeys{RSA: id, Signing: signing, IDCert: idCert}, nil
+	return &LinkKeys{RSA: id, Signing: signing, IDCert: idCert, LinkLifetime: linkCertLifetime, AuthLifetime: linkCertLifetime}, nil
 }
 
 // Responder makes what a relay shows to those who connect to it: a TLS certificate, in DER, for the key pub (RSA of 2048
@@ -66,7 +68,7 @@ func (k *LinkKeys) Responder(random io.Reader, pub crypto.PublicKey, now time.Ti
 	if err != nil {
 		return nil, nil, err
 	}
-	link := Cert{Type: TypeSigningLink, KeyType: KeyX509SHA256, Key: sha256.Sum256(tlsCert)}
+	link := Cert{Type: TypeSigningLink, KeyType: KeyX509SHA256, Key: sha256.Sum256(tlsCert), Expires: now.Add(k.LinkLifetime)}
 	certs, err = k.certs(random, issuer, link, now)
 	if err != nil {
 		return nil, nil, err
@@ -81,7 +83,7 @@ func (k *LinkKeys) Initiator(random io.Reader, auth [32]byte, now time.Time) ([]
 	if err != nil {
 		return nil, err
 	}
-	return k.certs(random, issuer, Cert{Type: TypeSigningAuth, KeyType: KeyEd25519, Key: auth}, now)
+	return k.certs(random, issuer, Cert{Type: TypeSigningAuth, KeyType: KeyEd25519, Key: auth, Expires: now.Add(k.AuthLifetime)}, now)
 }
 
 // certs makes what is the same on both sides, and last, the certificate by the signing key.
@@ -90,7 +92,6 @@ func (k *LinkKeys) certs(random io.Reader, issuer string, last Cert, now time.Ti
 	if err != nil {
 		return nil, err
 	}
-	last.Expires = now.Add(linkCertLifetime)
 	lastBytes, err := last.AppendSigned(nil, k.Signing)
 	if err != nil {
 		return nil, err
