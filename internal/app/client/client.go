@@ -19,6 +19,7 @@ import (
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/event"
+	"github.com/tropea-net/tropea/internal/lib/memacct"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/lib/statefile"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
@@ -63,10 +64,11 @@ type Config struct {
 	Security       link.Security // TLS if nil; simulated networks bring their own
 	ConnectTimeout time.Duration
 	Limits         link.Limits // of bytes on the wire
+	MaxMemory      int64       // in queues (MaxMemInQueues); no limit if zero
 
 	// What a client has in common with the relay of the same node; all nil if there is none. The client closes none of them.
 	State  *state.File    // the state file of Env.State
-	Links  *link.Registry // Security and ConnectTimeout are not looked at, then
+	Links  *link.Registry // Security, ConnectTimeout, Limits and MaxMemory are not looked at, then
 	Events *event.Bus     // gets the events of Links
 
 	// How a relay fetches documents; see dirsync.Config. A relay asks any caches, and no guards.
@@ -91,12 +93,16 @@ type Client struct {
 	bus      *event.Bus
 	progress *event.Sub
 	links    *link.Registry
+	memory   *memacct.Account // in queues of links that are the client's own; nil with those of a relay
 	circuits *circmgr.Manager
 	dirs     *dirsync.Sync
 	streams  *attach.Attacher
 	guards   *guards
 	state    *state.File
 }
+
+// Links returns the links of the client.
+func (c *Client) Links() *link.Registry { return c.links }
 
 // New puts a client together; Run makes it work. The state file is read here.
 func New(cfg Config) (*Client, error) {
@@ -124,6 +130,9 @@ func New(cfg Config) (*Client, error) {
 	c.guards = newGuards(cfg, sel, c.state, newRand())
 	c.progress = bootstrap.Subscribe(c.bus)
 	if c.links == nil {
+		c.memory = memacct.New(memacct.Config{
+			Log: cfg.Env.Log, Max: cfg.MaxMemory, Evict: circuit.Evictor(cfg.Env.Log, func() []*link.Link { return c.links.Links() }),
+		})
 		c.links = link.NewRegistry(link.Config{
 			Env:        cfg.Env,
 			Security:   cfg.Security,
@@ -133,6 +142,7 @@ func New(cfg Config) (*Client, error) {
 			Padding:    cfg.Padding.policy(nil),
 			Addrs:      cfg.relayAddrs,
 			Limits:     cfg.Limits,
+			Memory:     c.memory,
 		})
 	}
 	requests := dirclient.Client{Now: cfg.Env.Now}
@@ -232,6 +242,9 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 	if c.cfg.State == nil {
 		parts["state"] = func() error { c.state.Run(ctx); return context.Cause(ctx) }
+	}
+	if c.memory != nil {
+		parts["memory"] = func() error { c.memory.Run(ctx); return context.Cause(ctx) }
 	}
 	for name, run := range parts {
 		safego.Go(&wg, log, name, func() {

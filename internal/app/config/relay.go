@@ -66,6 +66,9 @@ func newRelay(v *Values, host Host) (r Relay, err error) {
 		ConnLimit: v.Int("ConnLimit"), ShutdownWait: v.Duration("ShutdownWaitLength"), DisableOOSCheck: v.Bool("DisableOOSCheck"),
 		MaxHSDirCache: v.Uint64("MaxHSDirCacheBytes"), MaxConsensusAge: v.Duration("MaxConsensusAgeForDiffs"), NumCPUs: v.Int("NumCPUs"),
 	}
+	if s := v.Float("CircuitPriorityHalflife"); s >= 0 {
+		r.Limits.PriorityHalflife = max(time.Duration(s*float64(time.Second)), time.Millisecond)
+	}
 	for _, step := range []func() error{
 		func() error { return r.identify(v, host) },
 		func() (err error) { r.Publish, err = newPublish(v); return err },
@@ -152,6 +155,8 @@ type RelayLimits struct {
 	MaxHSDirCache   uint64
 	MaxConsensusAge time.Duration // MaxConsensusAgeForDiffs; 0: what the consensus says
 	NumCPUs         int           // 0: all
+
+	PriorityHalflife time.Duration // CircuitPriorityHalflife; 0: what the consensus says
 }
 
 // DoS has the settings of the defences; a number of 0, and auto, leave it to the consensus.

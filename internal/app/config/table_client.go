@@ -74,7 +74,7 @@ var clientOptions = []Option{
 	{Name: "__SbwsExit", Kind: Bool, Default: "0", Help: "bandwidth scanner: offer congestion control settings to exits"},
 	{Name: "__DisablePredictedCircuits", Kind: Bool, Default: "0", Help: "build no circuit before it is needed"},
 	{Name: "__LeaveStreamsUnattached", Kind: Bool, Default: "0", Effect: Refused, Help: "leave it to a controller to choose circuits for streams"},
-	{Name: "CircuitPriorityHalflife", Kind: Float, Default: "-1.0", Help: "how fast past traffic of a circuit is forgotten"},
+	{Name: "CircuitPriorityHalflife", Kind: Float, Default: "-1.0", Effect: Built, Help: "how fast past traffic of a circuit is forgotten"},
 	{Name: "DormantClientTimeout", Kind: Interval, Default: "24 hours", Help: "idle time before the client sleeps"},
 	{Name: "DormantTimeoutEnabled", Kind: Bool, Default: "1", Help: "sleep when idle"},
 	{Name: "DormantTimeoutDisabledByIdleStreams", Kind: Bool, Default: "1", Help: "open streams keep the client awake"},

@@ -196,6 +196,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer d.keepState(ctx)()
+	begun, beat := time.Now(), time.NewTicker(beatInterval)
+	defer beat.Stop()
+	last := begun
 	close(d.ready)
 	var exit <-chan time.Time
 	for {
@@ -204,6 +207,11 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 			d.log.Log(ctx, safelog.LevelNotice, "Clean shutdown finished. Exiting.")
 			n.stop()
 			return nil
+		case now := <-beat.C:
+			if period := d.cfg.Relay.Heartbeat; n.relay == nil && n.client.Client != nil && period > 0 && now.Sub(last) >= period {
+				last = now
+				d.log.Log(ctx, safelog.LevelNotice, "Heartbeat: "+server.Beat(now.Sub(begun), n.client.Links()))
+			}
 		case wait := <-d.stops:
 			if n.relay == nil || exit != nil || d.cfg.Relay.Limits.ShutdownWait <= 0 {
 				wait <- 0
@@ -231,6 +239,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		}
 	}
 }
+
+// beatInterval is how often to look whether a node that is no relay is to log a heartbeat; a relay does that itself.
+const beatInterval = time.Minute
 
 // keepState saves the state file after changes, until the func that it returns is called.
 func (d *Daemon) keepState(ctx context.Context) (stop func()) {
@@ -281,6 +292,9 @@ func (n *node) stop() {
 // start starts what the configuration has.
 func (d *Daemon) start(ctx context.Context) (n *node, err error) {
 	n = new(node)
+	if _, err := d.files(); err != nil {
+		return nil, err
+	}
 	if n.relay, err = d.startRelay(ctx); err != nil {
 		return nil, err
 	}
@@ -318,8 +332,9 @@ func (d *Daemon) startClient(ctx context.Context, relay *runningRelay) (*running
 		return r, nil
 	}
 	cfg := clientConfig(d.cfg.Client, d.env(), d.cache)
-	cfg.State, cfg.Limits = d.state, limits(&d.cfg.Relay.Bandwidth)
+	cfg.State, cfg.Limits, cfg.MaxMemory = d.state, limits(&d.cfg.Relay.Bandwidth), int64(d.cfg.Relay.Limits.MaxMemInQueues)
 	if relay != nil {
+		cfg.Env.Net = relay.Net()
 		cfg.Links, cfg.Events = relay.Links(), relay.Events()
 		cfg.Select.Self, _ = relay.Identities()
 		cfg.Mirror, cfg.FromAuthorities, cfg.DirPorts = relay.Mirror(), relay.FromAuthorities, true

@@ -60,6 +60,7 @@ func (d *Daemon) relayConfig() (server.Config, error) {
 			Start: accounting.Start{Unit: accounting.Unit(r.Account.Start.Unit), Day: r.Account.Start.Day, Hour: r.Account.Start.Hour, Minute: r.Account.Start.Minute},
 		},
 		Limits:    limits(&r.Bandwidth),
+		HalfLife:  r.Limits.PriorityHalflife,
 		MaxMemory: int64(r.Limits.MaxMemInQueues),
 		DirPolicy: r.DirPolicy, Workers: r.Limits.NumCPUs,
 		MaxHSDir:    int64(r.Limits.MaxHSDirCache),
@@ -75,14 +76,20 @@ func (d *Daemon) relayConfig() (server.Config, error) {
 // keptFiles are left for files, listeners, and links of our own.
 const keptFiles = 128
 
+// files is how many files may be open. It is an error if they are fewer than ConnLimit.
+func (d *Daemon) files() (int, error) {
+	n, err := maxFiles()
+	if err == nil && n < d.cfg.Relay.Limits.ConnLimit {
+		err = fmt.Errorf("ConnLimit is %d, and the process may have only %d files open: raise the limit (ulimit -n)", d.cfg.Relay.Limits.ConnLimit, n)
+	}
+	return n, err
+}
+
 // sockets divides what the limit of open files leaves among links that others make and streams of the exit.
 func (d *Daemon) sockets() (conns, streams int, err error) {
-	n, err := maxFiles()
+	n, err := d.files()
 	if err != nil {
 		return 0, 0, err
-	}
-	if n < d.cfg.Relay.Limits.ConnLimit {
-		return 0, 0, fmt.Errorf("ConnLimit is %d, and the process may have only %d files open: raise the limit (ulimit -n)", d.cfg.Relay.Limits.ConnLimit, n)
 	}
 	n = max(n-keptFiles, keptFiles)
 	if p := exitpolicy.Own(d.cfg.Relay.Exit.Own); p.RejectsAll(false, true) && p.RejectsAll(true, true) {

@@ -43,6 +43,9 @@ type meteredNet struct {
 }
 
 func (m meteredNet) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if m.s.gate.shut.Load() {
+		return nil, errDormant
+	}
 	c, err := m.Network.Dial(ctx, network, addr)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 )
 
@@ -13,17 +14,13 @@ func (s *Server) heartbeat(now time.Time) {
 	notice := func(format string, args ...any) {
 		s.log.Log(context.Background(), safelog.LevelNotice, fmt.Sprintf("Heartbeat: "+format, args...))
 	}
-	var circuits, ours int
-	links := s.links.Links()
+	links, ours := s.links.Links(), 0
 	for _, l := range links {
-		circuits += l.Circuits()
 		if l.Initiated() {
 			ours++
 		}
 	}
-	v4, v6 := s.links.Bytes()
-	notice("Tor's uptime is %s, with %d circuits open. I've sent %s and received %s. %d links were made by others, and %d by this relay.",
-		uptime(now.Sub(s.started)), circuits, bytesText(v4.Written+v6.Written), bytesText(v4.Read+v6.Read), len(links)-ours, ours)
+	notice("%s %d links were made by others, and %d by this relay.", Beat(now.Sub(s.started), s.links), len(links)-ours, ours)
 	if start, _, end := s.account.Interval(); !start.IsZero() {
 		r, w := s.account.Bytes()
 		notice("Accounting enabled. Sent: %s, Received: %s, Used: %s / %s. The current accounting interval ends on %s, in %s.",
@@ -31,6 +28,17 @@ func (s *Server) heartbeat(now time.Time) {
 	}
 	s.log.Log(context.Background(), safelog.LevelNotice, s.dos.Stats().Heartbeat(0))
 	s.dos.Expire(now)
+}
+
+// Beat says for how long a node has run, and what it has done.
+func Beat(since time.Duration, registry *link.Registry) string {
+	circuits := 0
+	for _, l := range registry.Links() {
+		circuits += l.Circuits()
+	}
+	v4, v6 := registry.Bytes()
+	return fmt.Sprintf("Tor's uptime is %s, with %d circuits open. I've sent %s and received %s.",
+		uptime(since), circuits, bytesText(v4.Written+v6.Written), bytesText(v4.Read+v6.Read))
 }
 
 // uptime is a time as heartbeats have it: "6:00 hours", or with days before it.

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/memacct"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/role/accounting"
 	"github.com/tropea-net/tropea/internal/role/exit/resolver"
 	"github.com/tropea-net/tropea/internal/role/stats"
+	"github.com/tropea-net/tropea/internal/wire/params"
 	"github.com/tropea-net/tropea/internal/wire/statedoc"
 )
 
@@ -18,12 +20,7 @@ import (
 func (s *Server) newMemory() *memacct.Account {
 	return memacct.New(memacct.Config{
 		Log: s.log, Max: s.cfg.MaxMemory,
-		Evict: func(bytes int64) int64 {
-			e := circuit.Evict(s.links.Links(), time.Now(), bytes)
-			s.log.Warn("Memory for queues has run out: the circuits and streams whose data has waited longest are closed",
-				"circuits", e.Circuits, "streams", e.Streams, "freed", e.Bytes)
-			return e.Bytes
-		},
+		Evict:    circuit.Evictor(s.log, func() []*link.Link { return s.links.Links() }),
 		Overload: func() { s.stats.Overloaded(stats.General, s.cfg.Env.Now()) },
 	})
 }
@@ -67,13 +64,22 @@ func (s *Server) hibernate(now time.Time) {
 	s.stopping.Store(!state.TakesNew())
 	s.publisher.Hibernate(s.stopping.Load())
 	s.log.Log(context.Background(), safelog.LevelNotice, fmt.Sprintf("Accounting: the relay is %v now.", state))
+	s.gate.shut.Store(!state.Carries())
 	if !state.Carries() {
 		for _, l := range s.links.Links() {
-			if !l.Initiated() {
-				l.Close(errDormant)
-			}
+			l.Close(errDormant)
 		}
 	}
 }
 
-var errDormant = fmt.Errorf("the relay hibernates: AccountingMax is reached")
+// setLimits takes over the limits of the operator and of the consensus, whose parameters are for who has set none.
+func (s *Server) setLimits(p params.List) {
+	l := *s.limits.Load()
+	if l.PerConnRate == 0 {
+		l.PerConnRate = int64(p.Of(params.PerConnRate))
+	}
+	if l.PerConnBurst == 0 {
+		l.PerConnBurst = int64(p.Of(params.PerConnBurst))
+	}
+	s.links.SetLimits(l)
+}

@@ -9,7 +9,9 @@ import (
 	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
+	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/params"
+	"github.com/tropea-net/tropea/internal/wire/protover"
 )
 
 // SetClient says which client fetches documents and builds circuits for the relay from now on. Nil is none.
@@ -34,7 +36,7 @@ func (s *Server) Mirror() *dirsync.Mirror {
 // they can tell (dirclient_fetches_from_authorities in C tor).
 func (s *Server) FromAuthorities() bool {
 	d := s.publisher.Current()
-	return d == nil || s.cfg.Info.Publish && (s.cache != nil || s.ends.refusesUnknown())
+	return d == nil || s.publishes.Load() && (s.cache != nil || s.ends.refusesUnknown())
 }
 
 // View returns the network as the relay knows it, nil if it does not yet.
@@ -52,22 +54,40 @@ func (s *Server) known(rsa [20]byte) bool {
 }
 
 // follow does what the consensus says, until ctx ends.
-func (s *Server) follow(ctx context.Context) {
+func (s *Server) follow(ctx context.Context) error {
 	for {
 		var changed <-chan struct{}
 		if c := s.client.Load(); c != nil {
 			changed = c.Changed()
 		}
 		if v := s.View(); v != nil {
+			if err := s.shutOut(v.Consensus()); err != nil {
+				return err
+			}
 			s.apply(v)
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return context.Cause(ctx)
 		case <-changed:
 		case <-s.newClient:
 		}
 	}
+}
+
+// shutOut tells whether a consensus has no place for relays of this version.
+func (s *Server) shutOut(c *consensus.Consensus) error {
+	own := protover.MustParse(s.info(s.cfg).Protocols)
+	return dirsync.ShutOut(c.ValidAfter, "relays", &own, &c.RequiredRelay)
+}
+
+// queueParams are those of a consensus, unless the operator knows better.
+func (s *Server) queueParams(p params.List) link.QueueParams {
+	q := link.ReadQueueParams(p)
+	if s.cfg.HalfLife > 0 {
+		q.HalfLife = s.cfg.HalfLife
+	}
+	return q
 }
 
 // apply takes over the parameters of a consensus.
@@ -78,7 +98,8 @@ func (s *Server) apply(v *netdir.View) {
 	if s.hsdir != nil {
 		s.hsdir.SetParams(p)
 	}
-	s.links.SetQueues(link.ReadQueueParams(p))
+	s.links.SetQueues(s.queueParams(p))
+	s.setLimits(p)
 	s.ends.apply(v)
 	s.sendmeMin.Store(uint32(p.Of(params.SendmeAcceptMinVersion)))
 	s.cc.Store(congestion.ReadParams(p, congestion.ExitPath))

@@ -19,6 +19,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/event"
 	"github.com/tropea-net/tropea/internal/lib/memacct"
+	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/lib/statefile"
 	"github.com/tropea-net/tropea/internal/role/accounting"
@@ -30,6 +31,7 @@ import (
 	"github.com/tropea-net/tropea/internal/role/relaykeys"
 	"github.com/tropea-net/tropea/internal/role/stats"
 	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
+	"github.com/tropea-net/tropea/internal/wire/params"
 )
 
 // Config is what a relay needs.
@@ -51,6 +53,7 @@ type Config struct {
 	Stats         stats.Config      // without State and Log
 	Accounting    accounting.Config // without Identity and Log
 	Limits        link.Limits
+	HalfLife      time.Duration // of the past traffic of circuits (CircuitPriorityHalflife); the consensus decides if zero
 	MaxMemory     int64         // in queues (MaxMemInQueues); no limit if zero
 	MaxHSDir      int64         // bytes of onion service descriptors (MaxHSDirCacheBytes); a fifth of MaxMemory if zero
 	Heartbeat     time.Duration // HeartbeatPeriod; never if zero
@@ -77,6 +80,7 @@ type Server struct {
 	dos     *dos.DoS
 	ends    *ends
 
+	gate      *gate
 	publisher *publish.Publisher
 	stats     *stats.Stats
 	memory    *memacct.Account
@@ -99,6 +103,9 @@ type Server struct {
 	client    atomic.Pointer[client.Client]
 	newClient chan struct{} // holds a token when client has changed
 
+	limits    atomic.Pointer[link.Limits] // the operator's
+	period    atomic.Int64                // of heartbeats, a time.Duration
+	publishes atomic.Bool                 // the operator wants the relay in the network
 	cc        atomic.Pointer[congestion.Params]
 	sendmeMin atomic.Uint32
 }
@@ -108,7 +115,12 @@ func New(cfg Config) (*Server, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 10000
 	}
-	s := &Server{cfg: cfg, log: cfg.Env.Log, maxConns: int64(cfg.MaxConns), started: cfg.Env.Now(), newClient: make(chan struct{}, 1)}
+	g := &gate{Network: cfg.Env.Net}
+	cfg.Env.Net = g
+	s := &Server{cfg: cfg, gate: g, log: cfg.Env.Log, maxConns: int64(cfg.MaxConns), started: cfg.Env.Now(), newClient: make(chan struct{}, 1)}
+	s.limits.Store(&cfg.Limits)
+	s.publishes.Store(cfg.Info.Publish)
+	s.period.Store(int64(cfg.Heartbeat))
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	var report relaykeys.Report
 	var err error
@@ -161,7 +173,7 @@ func New(cfg Config) (*Server, error) {
 		NewHandler:  func(l *link.Link) link.Handler { return circuit.NewRelayTable(l, s.log, s.relay) },
 		Events:      &s.bus,
 		Padding:     cfg.Padding,
-		Queues:      link.ReadQueueParams(nil),
+		Queues:      s.queueParams(nil),
 		Limits:      cfg.Limits,
 		Memory:      s.memory,
 		KnownRelay:  s.known,
@@ -176,13 +188,20 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Reconfigure takes over what an operator may change while the relay runs: DoS, Exit but for DNS and Net, Info, and the
-// families of Keys. The rest of cfg must be as it was.
+// Reconfigure takes over what an operator may change while the relay runs: DoS, Exit but for DNS and Net, Info, Limits,
+// MaxMemory, Heartbeat, and the families of Keys. The rest of cfg must be as it was.
 func (s *Server) Reconfigure(cfg Config) {
 	s.dos.SetConfig(cfg.DoS)
 	s.ends.reconfigure(cfg.Exit, s.publisher.Addrs())
 	s.publisher.SetInfo(s.info(cfg))
-	s.links.SetLimits(cfg.Limits)
+	s.publishes.Store(cfg.Info.Publish)
+	s.period.Store(int64(cfg.Heartbeat))
+	s.limits.Store(&cfg.Limits)
+	var p params.List
+	if v := s.View(); v != nil {
+		p = v.Consensus().Params
+	}
+	s.setLimits(p)
 	s.memory.SetMax(cfg.MaxMemory)
 	s.keys.reload(cfg.Keys.Families)
 }
@@ -196,6 +215,9 @@ func (s *Server) info(cfg Config) publish.Info {
 	}
 	return i
 }
+
+// Net returns the way to the network that all of the node must take: it is shut while accounting has the relay sleep.
+func (s *Server) Net() netx.Network { return s.gate }
 
 // Links returns the links of the relay, which its client uses as well.
 func (s *Server) Links() *link.Registry { return s.links }
@@ -240,7 +262,7 @@ func (s *Server) Run(ctx context.Context) error {
 		"memory":    func() error { s.memory.Run(ctx); return context.Cause(ctx) },
 		"publisher": func() error { s.publisher.Run(ctx); return context.Cause(ctx) },
 		"links":     func() error { return s.followLinks(ctx, links) },
-		"network":   func() error { s.follow(ctx); return context.Cause(ctx) },
+		"network":   func() error { return s.follow(ctx) },
 	}
 	if s.cache != nil {
 		parts["onion service directory"] = func() error { s.hsdir.Run(ctx); return context.Cause(ctx) }

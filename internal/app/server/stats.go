@@ -60,7 +60,7 @@ func (s *Server) count(ctx context.Context) {
 			saved = now
 			s.saveCounts()
 		}
-		if s.cfg.Heartbeat > 0 && now.Sub(beat) >= s.cfg.Heartbeat {
+		if period := time.Duration(s.period.Load()); period > 0 && now.Sub(beat) >= period {
 			beat = now
 			s.heartbeat(now)
 		}

@@ -75,25 +75,36 @@ func (s *Sync) loadMicrodescs() {
 	s.view = s.view.With(s.lookup)
 }
 
-// A ProtocolsError says that the network demands more of clients than this version can do.
-type ProtocolsError struct{ Missing protover.Set }
-
-func (e *ProtocolsError) Error() string {
-	return fmt.Sprintf("this version is too old for the network, which requires of clients: %v; please upgrade", e.Missing.String())
+// A ProtocolsError says that the network demands more than this version can do.
+type ProtocolsError struct {
+	Of      string // "clients" or "relays"
+	Missing protover.Set
 }
 
-// fatal tells whether the consensus shuts this version out. One from before this version was made cannot: its authors
-// knew that network.
+func (e *ProtocolsError) Error() string {
+	return fmt.Sprintf("this version is too old for the network, which requires of %s: %v; please upgrade", e.Of, e.Missing.String())
+}
+
+// ShutOut returns a ProtocolsError if a consensus requires what this version, as one of many clients or relays, does not have.
+// One from before this version was made cannot: its authors knew that network.
 //
 // https://spec.torproject.org/tor-spec/subprotocol-versioning.html
-func (s *Sync) fatal() error {
-	if s.md.current == nil || s.md.current.ValidAfter.Before(releaseDate) {
+func ShutOut(validAfter time.Time, of string, own, required *protover.Set) error {
+	if validAfter.Before(releaseDate) {
 		return nil
 	}
-	if missing := clientProtocols.Missing(&s.md.current.RequiredClient); !missing.IsEmpty() {
-		return &ProtocolsError{missing}
+	if missing := own.Missing(required); !missing.IsEmpty() {
+		return &ProtocolsError{of, missing}
 	}
 	return nil
+}
+
+// fatal tells whether the consensus shuts this version out.
+func (s *Sync) fatal() error {
+	if s.md.current == nil {
+		return nil
+	}
+	return ShutOut(s.md.current.ValidAfter, "clients", &clientProtocols, &s.md.current.RequiredClient)
 }
 
 // releaseDate is when the protocols below were looked at last.

@@ -2,6 +2,7 @@ package circuit
 
 import (
 	"cmp"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -31,6 +32,16 @@ type victim struct {
 	age    time.Duration
 	stream *stream.Stream
 	circ   holder
+}
+
+// Evictor returns the Evict function of a memacct.Account, for the circuits over the links of a node.
+func Evictor(log *slog.Logger, links func() []*link.Link) func(bytes int64) (freed int64) {
+	return func(bytes int64) int64 {
+		e := Evict(links(), time.Now(), bytes)
+		log.Warn("Memory for queues has run out: the circuits and streams whose data has waited longest are closed",
+			"circuits", e.Circuits, "streams", e.Streams, "freed", e.Bytes)
+		return e.Bytes
+	}
 }
 
 // Evict frees about so many bytes of what circuits over the links hold, if there are so many. What has waited longest goes

@@ -145,6 +145,13 @@ func (r *Registry) SetLimits(limits Limits) {
 	}
 }
 
+// Limits returns what SetLimits has set.
+func (r *Registry) Limits() Limits {
+	r.rates.mu.Lock()
+	defer r.rates.mu.Unlock()
+	return r.rates.limits
+}
+
 // limit sets the limits that are for l alone.
 func (r *Registry) limit(l *Link) {
 	known := l.peer.Relay && (r.cfg.KnownRelay == nil || r.cfg.KnownRelay(l.peer.RSA))

@@ -61,6 +61,12 @@ var (
 	ORConnHigh        = Param{"orconn_high", 32768, 509, inf} // bytes
 )
 
+// Limits of the links to clients, in bytes a second and bytes; 0, which is no value, stands for the node's own.
+var (
+	PerConnRate  = Param{"perconnbwrate", 0, 1, inf}
+	PerConnBurst = Param{"perconnbwburst", 0, 1, inf}
+)
+
 // Conflux.
 var (
 	ConfluxEnabled             = Param{"cfx_enabled", 1, 0, 1}
