@@ -310,3 +310,30 @@ func TestReloadRelay(t *testing.T) {
 		t.Error("a relay without an ORPort")
 	}
 }
+
+// A relay without a network has its keys and files all the same, as operators who prepare one expect.
+func TestDisableNetworkRelay(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	const torrc = "SocksPort 0\nORPort 127.0.0.1:auto\nAddress 127.0.0.1\nPublishServerDescriptor 0\nExitRelay 0\nDisableNetwork "
+	d := start(t, load(t, dir, torrc+"1"))
+	fingerprint := func() string {
+		b, err := os.ReadFile(filepath.Join(dir, "fingerprint"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	before := fingerprint()
+	if len(d.doors) != 0 {
+		t.Errorf("%d ports are open", len(d.doors))
+	}
+	if err := d.Reload(t.Context(), load(t, dir, torrc+"0")); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.doors) != 1 || d.relay.Load() == nil {
+		t.Error("the relay does not begin with the network")
+	}
+	if after := fingerprint(); after != before {
+		t.Errorf("identity %q, before %q", after, before)
+	}
+}

@@ -35,7 +35,7 @@ func (r *runningRelay) stop() {
 
 // startRelay runs the relay of the configuration, or returns nil if it has none.
 func (d *Daemon) startRelay(ctx context.Context) (_ *runningRelay, err error) {
-	if !d.cfg.Relay.Enabled() || d.cfg.Client.Process.DisableNetwork {
+	if !d.cfg.Relay.Enabled() {
 		return nil, nil
 	}
 	r := &runningRelay{ended: make(chan error, 1)}
@@ -58,6 +58,12 @@ func (d *Daemon) startRelay(ctx context.Context) (_ *runningRelay, err error) {
 	rsa, ed := r.Identities()
 	d.log.Log(ctx, safelog.LevelNotice, fmt.Sprintf("Your Tor server's identity key fingerprint is '%s %X'", d.cfg.Relay.Nickname, rsa))
 	d.log.Log(ctx, safelog.LevelNotice, fmt.Sprintf("Your Tor server's identity key ed25519 fingerprint is '%s %s'", d.cfg.Relay.Nickname, edText(ed)))
+	if d.cfg.Client.Process.DisableNetwork { // the keys are made all the same
+		r.ended <- nil
+		r.cancel = func() {}
+		r.stop()
+		return nil, nil
+	}
 	ctx, r.cancel = context.WithCancel(ctx)
 	go func() {
 		err := errPanic

@@ -90,6 +90,14 @@ func (s *Server) queueParams(p params.List) link.QueueParams {
 	return q
 }
 
+// delay is how long a handshake may wait.
+func (s *Server) delay(p params.List) time.Duration {
+	if s.cfg.QueueDelay > 0 {
+		return s.cfg.QueueDelay
+	}
+	return time.Duration(p.Of(params.MaxOnionQueueDelay)) * time.Millisecond
+}
+
 // apply takes over the parameters of a consensus.
 func (s *Server) apply(v *netdir.View) {
 	p := v.Consensus().Params
@@ -100,6 +108,7 @@ func (s *Server) apply(v *netdir.View) {
 	}
 	s.links.SetQueues(s.queueParams(p))
 	s.setLimits(p)
+	s.queueDelay.Store(int64(s.delay(p)))
 	s.ends.apply(v)
 	s.sendmeMin.Store(uint32(p.Of(params.SendmeAcceptMinVersion)))
 	s.cc.Store(congestion.ReadParams(p, congestion.ExitPath))

@@ -45,7 +45,7 @@ func (s *Server) newPublisher() *publish.Publisher {
 		ExtraInfo:  s.extraInfo,
 		Ready:      func() bool { return s.View() != nil },
 		Test:       s.testSelf, TestBandwidth: s.testBandwidth, Lookup: s.cfg.Lookup, Learn: s.learn,
-		Published: s.published,
+		Published: s.published, Events: &s.bus, Skewed: s.skewed.Load,
 	})
 }
 
@@ -144,7 +144,7 @@ func (s *Server) testBandwidth(ctx context.Context) error {
 	}
 }
 
-// followLinks learns from authorities how they see us, until ctx ends.
+// followLinks learns from authorities how they see us and our clock, until ctx ends.
 func (s *Server) followLinks(ctx context.Context, sub *event.Sub) error {
 	for {
 		e, err := event.Next[link.Event](ctx, sub)
@@ -158,6 +158,7 @@ func (s *Server) followLinks(ctx context.Context, sub *event.Sub) error {
 		case e.State != link.StateOpen || e.Accepted || !s.isAuthority(e.Target.RSA):
 			continue
 		}
+		s.skewed.Store(e.Skew.Abs() >= maxSkew)
 		if l := s.links.Find(e.Target); l != nil && l.SeenFrom().IsValid() {
 			s.publisher.Suggest(l.SeenFrom(), fmt.Sprintf("%X", e.Target.RSA))
 		}
@@ -165,6 +166,10 @@ func (s *Server) followLinks(ctx context.Context, sub *event.Sub) error {
 }
 
 const linkEvents = 256
+
+// maxSkew is how far our clock may be off, as authorities see it, for a descriptor to be published: they refuse those from the
+// future. C tor: NETINFO_NOTICE_SKEW.
+const maxSkew = time.Hour
 
 func (s *Server) isAuthority(rsa [20]byte) bool {
 	for _, a := range s.cfg.Trusted {

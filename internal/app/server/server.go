@@ -48,7 +48,7 @@ type Config struct {
 	Workers       int               // of handshakes (NumCPUs); one for each processor if zero
 	MaxDiffAge    time.Duration     // MaxConsensusAgeForDiffs
 	ExtendPrivate bool              // extend circuits to addresses that are not public
-	QueueDelay    time.Duration
+	QueueDelay    time.Duration     // how long a handshake may wait (MaxOnionQueueDelay); the consensus decides if zero
 	DoS           dos.Config
 	Stats         stats.Config      // without State and Log
 	Accounting    accounting.Config // without Identity and Log
@@ -86,6 +86,7 @@ type Server struct {
 	memory    *memacct.Account
 	account   *accounting.Account // owned by the goroutine of count, and awake with it
 	awake     accounting.State
+	leaves    uint64           // of account, as the relay began
 	cache     *dircache.Cache  // nil if it serves no documents
 	answer    *dircache.Server // answers out of cache
 	hsdir     *hsdir.Dir       // descriptors of onion services; nil with cache
@@ -103,11 +104,13 @@ type Server struct {
 	client    atomic.Pointer[client.Client]
 	newClient chan struct{} // holds a token when client has changed
 
-	limits    atomic.Pointer[link.Limits] // the operator's
-	period    atomic.Int64                // of heartbeats, a time.Duration
-	publishes atomic.Bool                 // the operator wants the relay in the network
-	cc        atomic.Pointer[congestion.Params]
-	sendmeMin atomic.Uint32
+	limits     atomic.Pointer[link.Limits] // the operator's
+	period     atomic.Int64                // of heartbeats, a time.Duration
+	queueDelay atomic.Int64                // a time.Duration
+	skewed     atomic.Bool                 // our clock, as authorities have told
+	publishes  atomic.Bool                 // the operator wants the relay in the network
+	cc         atomic.Pointer[congestion.Params]
+	sendmeMin  atomic.Uint32
 }
 
 // New loads the keys, or makes them, and puts the relay together. Run makes it work, and Close must be called in the end.
@@ -121,6 +124,7 @@ func New(cfg Config) (*Server, error) {
 	s.limits.Store(&cfg.Limits)
 	s.publishes.Store(cfg.Info.Publish)
 	s.period.Store(int64(cfg.Heartbeat))
+	s.queueDelay.Store(int64(s.delay(nil)))
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	var report relaykeys.Report
 	var err error
@@ -136,6 +140,7 @@ func New(cfg Config) (*Server, error) {
 	s.account = s.newAccount()
 	s.awake = s.account.Update(cfg.Env.Now())
 	s.stopping.Store(!s.awake.TakesNew())
+	s.leaves = s.account.Leaves()
 	exitNet := cfg.Exit.Net
 	if exitNet == nil {
 		exitNet = cfg.Env.Net
@@ -144,7 +149,7 @@ func New(cfg Config) (*Server, error) {
 	s.ends = newEnds(cfg.Env, cfg.Exit, s.dos, s.hibernating, s.noteStream, s.noteCircuit)
 	holdNames(s.memory, s.ends.resolver)
 	rc := relay.Config{
-		Log: s.log, Ends: s.ends, QueueDelay: cfg.QueueDelay, Workers: cfg.Workers,
+		Log: s.log, Ends: s.ends, QueueDelay: func() time.Duration { return time.Duration(s.queueDelay.Load()) }, Workers: cfg.Workers,
 		Keys: s.keys.circuits.Load,
 		CC:   s.cc.Load,
 
@@ -210,6 +215,7 @@ func (s *Server) Reconfigure(cfg Config) {
 func (s *Server) info(cfg Config) publish.Info {
 	i := cfg.Info
 	i.Platform, i.Protocols, i.DirCache = platform(cfg.Version), protocols, s.cfg.DirCache
+	i.AccountingRate = s.leaves
 	if i.HSDir = s.cfg.DirCache; i.HSDir {
 		i.Protocols = hsdirProtocols
 	}

@@ -440,22 +440,21 @@ func TestLeft(t *testing.T) {
 	}
 }
 
-func TestAllowsDirCache(t *testing.T) {
+func TestLeaves(t *testing.T) {
 	now := at(t, "2026-05-10T00:00:00Z")
 	for _, tc := range []struct {
 		name string
 		cfg  Config
-		rate uint64
-		want bool
+		want uint64
 	}{
-		{"off", Config{}, 1 << 40, true},
-		{"enough", Config{Max: 86400 * 100}, 99, true},
-		{"not enough", Config{Max: 86400 * 100}, 100, false},
-		{"sum", Config{Max: 86400 * 100, Rule: RuleSum}, 50, false},
-		{"in", Config{Max: 86400, Rule: RuleIn}, 100, true},
+		{"off", Config{}, 0},
+		{"max", Config{Max: 86400 * 100}, 100},
+		{"little", Config{Max: 100}, 1},
+		{"sum", Config{Max: 86400 * 100, Rule: RuleSum}, 50},
+		{"in", Config{Max: 86400, Rule: RuleIn}, 0},
 	} {
 		tc.cfg.Start.Unit, tc.cfg.Zone = Day, time.UTC
-		if got := New(tc.cfg, new(statedoc.Document), now).AllowsDirCache(tc.rate); got != tc.want {
+		if got := New(tc.cfg, new(statedoc.Document), now).Leaves(); got != tc.want {
 			t.Errorf("%s: got %v", tc.name, got)
 		}
 	}

@@ -164,15 +164,15 @@ func (a *Account) Interval() (start, wake, end time.Time) {
 	return a.start, a.wake, a.end
 }
 
-// AllowsDirCache tells whether a relay that can write so many bytes per second may serve the directory. One whose limit
-// may be reached shall keep its bytes for circuits (C tor's router_should_be_dirserver).
-func (a *Account) AllowsDirCache(rate uint64) bool {
+// Leaves returns what the limit leaves in each direction, in bytes a second on average; 0 if there is none, or if it is for
+// what comes in only. C tor: router_should_be_dirserver.
+func (a *Account) Leaves() uint64 {
 	if a.cfg.Max == 0 || a.cfg.Rule == RuleIn {
-		return true
+		return 0
 	}
 	bytes := a.cfg.Max
 	if a.cfg.Rule == RuleSum {
 		bytes /= 2
 	}
-	return rate < bytes/uint64(max(a.end.Sub(a.start)/time.Second, 1))
+	return max(bytes/uint64(max(a.end.Sub(a.start)/time.Second, 1)), 1)
 }

@@ -49,7 +49,7 @@ func (r *Relay) work(ctx context.Context) {
 			return
 		case <-r.queue.jobs:
 			j := r.queue.take()
-			if time.Since(j.since) > r.cfg.QueueDelay {
+			if time.Since(j.since) > r.cfg.QueueDelay() {
 				// The client has given up, or will have before a circuit through us is there.
 				r.drop(j.req)
 				continue

@@ -61,9 +61,11 @@ type Config struct {
 	// SendmeMin returns the oldest version of SENDME that the consensus allows (sendme_accept_min_version); 0 if it is nil.
 	SendmeMin func() uint8
 
-	Workers    int           // of handshakes; one for each processor if zero
-	QueueDelay time.Duration // how long a handshake may wait (MaxOnionQueueDelay); 1.75 s if zero
-	MaxDials   int           // links that may be under way for circuits; 512 if zero
+	// QueueDelay returns how long a handshake may wait (MaxOnionQueueDelay); 1.75 s if it is nil.
+	QueueDelay func() time.Duration
+
+	Workers  int // of handshakes; one for each processor if zero
+	MaxDials int // links that may be under way for circuits; 512 if zero
 }
 
 const (
@@ -96,8 +98,8 @@ func New(cfg Config) *Relay {
 	if cfg.Workers == 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
-	if cfg.QueueDelay == 0 {
-		cfg.QueueDelay = defaultQueueDelay
+	if cfg.QueueDelay == nil {
+		cfg.QueueDelay = func() time.Duration { return defaultQueueDelay }
 	}
 	if cfg.MaxDials == 0 {
 		cfg.MaxDials = defaultMaxDials

@@ -175,10 +175,11 @@ var (
 
 // Keys of relays.
 var (
-	OnionKeyRotation  = Param{"onion-key-rotation-days", 28, 1, 90}    // days
-	OnionKeyGrace     = Param{"onion-key-grace-period-days", 7, 1, 90} // days, at most onion-key-rotation-days
-	PublishDummyTAP   = Param{"publish-dummy-tap-key", 1, 0, 1}
-	MaxOnionQueueWait = Param{"onion_queue_wait_cutoff", 5, 0, inf} // s
+	OnionKeyRotation   = Param{"onion-key-rotation-days", 28, 1, 90}    // days
+	OnionKeyGrace      = Param{"onion-key-grace-period-days", 7, 1, 90} // days, at most onion-key-rotation-days
+	PublishDummyTAP    = Param{"publish-dummy-tap-key", 1, 0, 1}
+	MaxOnionQueueDelay = Param{"MaxOnionQueueDelay", 1750, 1, inf}   // ms
+	MaxOnionQueueWait  = Param{"onion_queue_wait_cutoff", 5, 0, inf} // s
 )
 
 // Onion services.
