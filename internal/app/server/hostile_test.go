@@ -3,10 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
 	"encoding/binary"
 	"io"
 	mathrand "math/rand/v2"
@@ -66,7 +63,7 @@ func (b *bed) mallory(addr string, as *fakepeer.Identity) *mallory {
 		NewHandler: func(*link.Link) link.Handler { return m },
 	}
 	if as != nil {
-		creds := credentials(b.t, as)
+		creds := credentials(as)
 		cfg.Credentials = func() *link.Credentials { return creds }
 		cfg.OwnAddrs = func() []netip.Addr { return []netip.Addr{ip} }
 	}
@@ -82,16 +79,10 @@ func (b *bed) mallory(addr string, as *fakepeer.Identity) *mallory {
 }
 
 // credentials are what a relay needs that only makes links.
-func credentials(t testing.TB, id *fakepeer.Identity) *link.Credentials {
-	auth := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	initiator, err := id.Keys().Initiator(rand.Reader, [32]byte(auth.Public().(ed25519.PublicKey)), time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &link.Credentials{
-		RSA: id.RSA(), RSA256: sha256.Sum256(x509.MarshalPKCS1PublicKey(&id.Keys().RSA.PublicKey)), Ed: id.Ed(),
-		Initiator: initiator, Auth: auth,
-	}
+func credentials(id *fakepeer.Identity) *link.Credentials {
+	c := (*link.Credentials)(id.Credentials())
+	c.TLS, c.Responder = nil, nil
+	return c
 }
 
 // send adds a cell to what signal sends, in one go if it fits into a chunk.

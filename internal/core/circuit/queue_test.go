@@ -2,12 +2,8 @@ package circuit_test
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -33,8 +29,6 @@ import (
 // Keys of the relay in the middle, made before any bubble begins.
 var (
 	middleID = fakepeer.NewIdentity()
-	tlsKey   = must(rsa.GenerateKey(rand.Reader, 2048))
-	authKey  = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	onion    = must(x25519.Generate(rand.Reader))
 )
 
@@ -99,20 +93,7 @@ func newMiddle(t *testing.T, cfg fakepeer.Config) *middle {
 	m := &middle{world: newWorld(t, cfg), memory: memacct.New(memacct.Config{Log: slog.New(slog.DiscardHandler)})}
 	m.host = m.net.Host("middle", middleAddr.Addr())
 	log := slog.New(failing{t})
-	k := middleID.Keys()
-	cert, responder, err := k.Responder(rand.Reader, &tlsKey.PublicKey, time.Now(), 30*24*time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	initiator, err := k.Initiator(rand.Reader, [32]byte(authKey.Public().(ed25519.PublicKey)), time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	creds := &link.Credentials{
-		RSA: middleID.RSA(), RSA256: sha256.Sum256(x509.MarshalPKCS1PublicKey(&k.RSA.PublicKey)), Ed: middleID.Ed(),
-		TLS:       &tls.Certificate{Certificate: [][]byte{cert}, PrivateKey: tlsKey},
-		Responder: responder, Initiator: initiator, Auth: authKey,
-	}
+	creds := (*link.Credentials)(middleID.Credentials())
 	r := relay.New(relay.Config{
 		Log: log, Ends: ends{m: m}, Workers: 1, MayExtend: func(netip.AddrPort) bool { return true },
 		Keys: func() *relay.Keys {

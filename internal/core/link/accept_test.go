@@ -4,10 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -25,9 +21,7 @@ import (
 
 // Keys are made before any bubble begins: they take time.
 var (
-	ids     = fakepeer.Identities(3)
-	tlsKey  = must(rsa.GenerateKey(rand.Reader, 2048))
-	authKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	ids = fakepeer.Identities(3)
 )
 
 func must[T any](v T, err error) T {
@@ -38,23 +32,7 @@ func must[T any](v T, err error) T {
 }
 
 // credentials makes those of relay i.
-func credentials(t testing.TB, i int) *Credentials {
-	t.Helper()
-	id, now := ids[i], time.Now()
-	cert, responder, err := id.Keys().Responder(rand.Reader, &tlsKey.PublicKey, now, 30*24*time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	initiator, err := id.Keys().Initiator(rand.Reader, [32]byte(authKey.Public().(ed25519.PublicKey)), now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &Credentials{
-		RSA: id.RSA(), RSA256: sha256.Sum256(x509.MarshalPKCS1PublicKey(&id.Keys().RSA.PublicKey)), Ed: id.Ed(),
-		TLS:       &tls.Certificate{Certificate: [][]byte{cert}, PrivateKey: tlsKey},
-		Responder: responder, Initiator: initiator, Auth: authKey,
-	}
-}
+func credentials(i int) *Credentials { return (*Credentials)(ids[i].Credentials()) }
 
 // A node is one end of a link.
 type node struct {
@@ -132,7 +110,7 @@ func (d *node) only(t testing.TB) *Link {
 func TestAcceptClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Link{})
-		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0))
+		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0))
 		client := newNode(t, n, "client", "192.0.2.9:1", nil)
 		l, err := client.Get(t.Context(), relay.target(0))
 		if err != nil {
@@ -171,8 +149,8 @@ func TestAcceptClient(t *testing.T) {
 func TestAcceptRelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Link{})
-		a := newNode(t, n, "a", "192.0.2.1:9001", credentials(t, 0))
-		b := newNode(t, n, "b", "192.0.2.2:9001", credentials(t, 1))
+		a := newNode(t, n, "a", "192.0.2.1:9001", credentials(0))
+		b := newNode(t, n, "b", "192.0.2.2:9001", credentials(1))
 		l, err := a.Get(t.Context(), b.target(1))
 		if err != nil {
 			t.Fatal(err)
@@ -198,8 +176,8 @@ func TestAcceptRelay(t *testing.T) {
 func TestAcceptNotCanonical(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Link{})
-		a := newNode(t, n, "a", "192.0.2.1:9001", credentials(t, 0))
-		b := newNode(t, n, "b", "192.0.2.2:9001", credentials(t, 1))
+		a := newNode(t, n, "a", "192.0.2.1:9001", credentials(0))
+		b := newNode(t, n, "b", "192.0.2.2:9001", credentials(1))
 		a.cfg.OwnAddrs = func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.77")} }
 		if _, err := a.Get(t.Context(), b.target(1)); err != nil {
 			t.Fatal(err)
@@ -295,7 +273,7 @@ func TestHostileInitiator(t *testing.T) {
 		}, "AUTHENTICATE of 8 bytes"},
 		{"another's certificates", func(h *initiator) error {
 			other := *h.self
-			other.Initiator = must(ids[2].Keys().Initiator(rand.Reader, [32]byte(authKey.Public().(ed25519.PublicKey)), time.Now()))
+			other.Initiator = must(ids[2].Keys().Initiator(rand.Reader, [32]byte(other.Auth.Public().(ed25519.PublicKey)), time.Now()))
 			h.self = &other
 			return proof(h, func([]byte) {})
 		}, "bound to another link"},
@@ -313,7 +291,7 @@ func TestHostileInitiator(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := memnet.New(memnet.Link{})
-				relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0))
+				relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0))
 				host := n.Host("mallory", netip.MustParseAddr("192.0.2.66"))
 				raw, err := host.Dial(t.Context(), "tcp", relay.addr.String())
 				if err != nil {
@@ -324,7 +302,7 @@ func TestHostileInitiator(t *testing.T) {
 					t.Fatal(err)
 				}
 				h := &initiator{shake: newShake(conn, time.Now), want: relay.target(0)}
-				h.self = credentials(t, 1)
+				h.self = credentials(1)
 				if err := tt.do(h); err != nil {
 					t.Log(err) // the relay may have hung up already
 				}
@@ -358,7 +336,7 @@ func TestSlowInitiator(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := memnet.New(memnet.Link{})
-				relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0))
+				relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0))
 				raw, err := n.Host("mallory", netip.MustParseAddr("192.0.2.66")).Dial(t.Context(), "tcp", relay.addr.String())
 				if err != nil {
 					t.Fatal(err)
@@ -394,9 +372,9 @@ func TestResponderPadding(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := memnet.New(memnet.Link{})
-				relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0))
+				relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0))
 				if tt.from != nil {
-					tt.from = credentials(t, 1)
+					tt.from = credentials(1)
 				}
 				peer := newNode(t, n, "peer", "192.0.2.9:9001", tt.from)
 				relay.SetPadding(DefaultPadding)

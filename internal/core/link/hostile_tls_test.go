@@ -34,7 +34,7 @@ func TestTLSOffers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := memnet.New(memnet.Link{})
-				relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0))
+				relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0))
 				raw, err := n.Host("peer", netip.MustParseAddr("192.0.2.66")).Dial(t.Context(), "tcp", relay.addr.String())
 				if err != nil {
 					t.Fatal(err)
@@ -69,9 +69,9 @@ func (noExportConn) ExportKeyingMaterial(string, []byte, int) ([]byte, error) { 
 func TestExportFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Link{})
-		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0))
+		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0))
 		relay.cfg.Security = noExport{}
-		peer := newNode(t, n, "peer", "192.0.2.2:9001", credentials(t, 1))
+		peer := newNode(t, n, "peer", "192.0.2.2:9001", credentials(1))
 		peer.Get(t.Context(), relay.target(0)) // opens at the peer, or not: the relay hangs up at once
 		if err := <-relay.accepted; !errors.Is(err, errExport) {
 			t.Errorf("Accept: %v, want %v", err, errExport)

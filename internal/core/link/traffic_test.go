@@ -71,7 +71,7 @@ func TestFairness(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := memnet.New(memnet.Link{Latency: 20 * time.Millisecond, Bandwidth: c.bandwidth})
-				relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0))
+				relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0))
 				client := newNode(t, n, "client", "192.0.2.9:1", nil)
 				_, back := connect(t, client, relay, 0)
 
@@ -170,7 +170,7 @@ func TestLimits(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := memnet.New(memnet.Link{Bandwidth: 100_000})
-				relay := newNode(t, n, "relay", c.addr+".1:9001", credentials(t, 0), func(cfg *Config) { cfg.Limits = c.limits })
+				relay := newNode(t, n, "relay", c.addr+".1:9001", credentials(0), func(cfg *Config) { cfg.Limits = c.limits })
 				drainCells(t, relay)
 				var ends [2]struct{ l, back *Link }
 				var feeds [4]feed
@@ -228,7 +228,7 @@ func TestLimits(t *testing.T) {
 func TestSetLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Link{Bandwidth: 100_000})
-		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0))
+		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0))
 		client := newNode(t, n, "client", "192.0.2.9:1", nil)
 		drainCells(t, relay)
 		drainCells(t, client)
@@ -279,7 +279,7 @@ func TestSetLimits(t *testing.T) {
 func TestKnownRelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Link{})
-		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0), func(cfg *Config) {
+		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0), func(cfg *Config) {
 			cfg.Limits = Limits{PerConnRate: 1000, PerConnBurst: 1000}
 			cfg.KnownRelay = func(rsa [20]byte) bool { return rsa == ids[1].RSA() }
 		})
@@ -287,7 +287,7 @@ func TestKnownRelay(t *testing.T) {
 			if i == 0 {
 				continue
 			}
-			other := newNode(t, n, "relay"+string(rune('0'+i)), []string{1: "192.0.2.2:9001", 2: "192.0.2.3:9001"}[i], credentials(t, i))
+			other := newNode(t, n, "relay"+string(rune('0'+i)), []string{1: "192.0.2.2:9001", 2: "192.0.2.3:9001"}[i], credentials(i))
 			_, back := connect(t, other, relay, 0)
 			if got := back.meter.own[reading].Share() != 0; got != limited || !back.Peer().Relay {
 				t.Errorf("relay %d: limited %v", i, got)
@@ -300,7 +300,7 @@ func TestKnownRelay(t *testing.T) {
 func TestCells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Link{})
-		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0), func(cfg *Config) { cfg.Padding = DefaultPadding })
+		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0), func(cfg *Config) { cfg.Padding = DefaultPadding })
 		client := newNode(t, n, "client", "192.0.2.9:1", nil)
 		drainCells(t, relay)
 		drainCells(t, client)
@@ -339,7 +339,7 @@ func TestCells(t *testing.T) {
 func TestDestroyFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Link{})
-		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(t, 0))
+		relay := newNode(t, n, "relay", "192.0.2.1:9001", credentials(0))
 		client := newNode(t, n, "client", "192.0.2.9:1", nil)
 		_, back := connect(t, client, relay, 0)
 		n.Cut(relay.host, client.host)

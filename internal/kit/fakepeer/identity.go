@@ -1,12 +1,15 @@
 package fakepeer
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"sync"
 	"time"
@@ -49,6 +52,36 @@ func NewIdentity() *Identity {
 var cache struct {
 	sync.Mutex
 	ids []*Identity
+}
+
+// Credentials are what a relay of this repository proves an identity with: the fields of link.Credentials, which they can be
+// converted to.
+type Credentials struct {
+	RSA    [20]byte
+	RSA256 [32]byte
+	Ed     [32]byte
+
+	TLS       *tls.Certificate
+	Responder []torcert.Entry
+	Initiator []torcert.Entry
+	Auth      crypto.Signer
+}
+
+// tlsKey is an RSA key as C tor has it for links. It takes a while to make, and one serves for all.
+var tlsKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+
+// Credentials makes the credentials of a relay that has the identity.
+func (id *Identity) Credentials() *Credentials {
+	now, auth := time.Now(), ed25519.NewKeyFromSeed(randomBytes(ed25519.SeedSize))
+	cert, responder, err := id.keys.Responder(rand.Reader, &tlsKey().PublicKey, now, 30*24*time.Hour)
+	if err != nil {
+		panic("fakepeer: " + err.Error())
+	}
+	return &Credentials{
+		RSA: id.RSA(), RSA256: sha256.Sum256(x509.MarshalPKCS1PublicKey(&id.keys.RSA.PublicKey)), Ed: id.Ed(),
+		TLS:       &tls.Certificate{Certificate: [][]byte{cert}, PrivateKey: tlsKey()},
+		Responder: responder, Initiator: must(id.keys.Initiator(rand.Reader, [32]byte(auth.Public().(ed25519.PublicKey)), now)), Auth: auth,
+	}
 }
 
 // Identities returns n identities. They are the same at every call, and made once in the life of the process.

@@ -2,12 +2,7 @@ package exit
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -41,10 +36,8 @@ var (
 
 // Keys are made before any bubble begins: they take time.
 var (
-	ids     = fakepeer.Identities(2)
-	tlsKey  = must(rsa.GenerateKey(rand.Reader, 2048))
-	authKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	onion   = must(x25519.Generate(rand.Reader))
+	ids   = fakepeer.Identities(2)
+	onion = must(x25519.Generate(rand.Reader))
 )
 
 func must[T any](v T, err error) T {
@@ -198,19 +191,7 @@ func (w *world) newRelay(i int, log *slog.Logger, cfg relay.Config) {
 		w.guard = w.net.Host("guard", addrOf(0).Addr())
 		host = w.guard
 	}
-	cert, responder, err := id.Keys().Responder(rand.Reader, &tlsKey.PublicKey, time.Now(), 30*24*time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	initiator, err := id.Keys().Initiator(rand.Reader, [32]byte(authKey.Public().(ed25519.PublicKey)), time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	creds := &link.Credentials{
-		RSA: id.RSA(), RSA256: sha256.Sum256(x509.MarshalPKCS1PublicKey(&id.Keys().RSA.PublicKey)), Ed: id.Ed(),
-		TLS:       &tls.Certificate{Certificate: [][]byte{cert}, PrivateKey: tlsKey},
-		Responder: responder, Initiator: initiator, Auth: authKey,
-	}
+	creds := (*link.Credentials)(id.Credentials())
 	keys := &relay.Keys{RSA: id.RSA(), Ed: id.Ed(), Onion: []*x25519.KeyPair{onion}}
 	cfg.Log, cfg.Keys, cfg.Workers, cfg.MayExtend = log, func() *relay.Keys { return keys }, 2, func(netip.AddrPort) bool { return true }
 	r := relay.New(cfg)

@@ -3,12 +3,7 @@ package relay_test
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -34,10 +29,8 @@ import (
 
 // Keys are made before any bubble begins: they take time.
 var (
-	ids     = fakepeer.Identities(4)
-	tlsKey  = must(rsa.GenerateKey(rand.Reader, 2048))
-	authKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	onion   = must(x25519.Generate(rand.Reader))
+	ids   = fakepeer.Identities(4)
+	onion = must(x25519.Generate(rand.Reader))
 )
 
 func must[T any](v T, err error) T {
@@ -115,19 +108,7 @@ func newWorld(t testing.TB, exit fakepeer.Config, change func(i int, cfg *relay.
 func (w *world) newNode(i int, log *slog.Logger, change func(i int, cfg *relay.Config)) *node {
 	t, id := w.t, ids[i]
 	host := w.net.Host(fmt.Sprint("relay", i), addrOf(i).Addr())
-	cert, responder, err := id.Keys().Responder(rand.Reader, &tlsKey.PublicKey, time.Now(), 30*24*time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	initiator, err := id.Keys().Initiator(rand.Reader, [32]byte(authKey.Public().(ed25519.PublicKey)), time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	creds := &link.Credentials{
-		RSA: id.RSA(), RSA256: sha256.Sum256(x509.MarshalPKCS1PublicKey(&id.Keys().RSA.PublicKey)), Ed: id.Ed(),
-		TLS:       &tls.Certificate{Certificate: [][]byte{cert}, PrivateKey: tlsKey},
-		Responder: responder, Initiator: initiator, Auth: authKey,
-	}
+	creds := (*link.Credentials)(id.Credentials())
 	n := &node{host: host, addr: addrOf(i), keys: &relay.Keys{RSA: id.RSA(), Ed: id.Ed(), Onion: []*x25519.KeyPair{onion}}}
 	cfg := relay.Config{
 		Log: log, Keys: func() *relay.Keys { return n.keys }, Ends: relay.Middle{}, Workers: 2,

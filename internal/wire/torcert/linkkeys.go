@@ -1,6 +1,7 @@
 package torcert
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -25,7 +26,7 @@ type LinkKeys struct {
 	Signing crypto.Signer   // Ed25519
 	IDCert  *Cert           // of type 4: the Ed25519 identity key certifies Signing, and is named
 
-	LinkLifetime, AuthLifetime time.Duration // of the certificates that Signing makes for the keys of TLS and of AUTHENTICATE
+	LinkLifetime, AuthLifetime time.Duration // of the certificates by Signing for the keys of TLS and of AUTHENTICATE; 2 days if zero
 }
 
 // NewLinkKeys makes keys for a new relay. identity is its Ed25519 identity key.
@@ -50,7 +51,7 @@ func NewLinkKeys(identity crypto.Signer, now time.Time) (*LinkKeys, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &LinkKeys{RSA: id, Signing: signing, IDCert: idCert, LinkLifetime: linkCertLifetime, AuthLifetime: linkCertLifetime}, nil
+	return &LinkKeys{RSA: id, Signing: signing, IDCert: idCert}, nil
 }
 
 // Responder makes what a relay shows to those who connect to it: a TLS certificate, in DER, for the key pub (RSA of 2048
@@ -68,7 +69,7 @@ func (k *LinkKeys) Responder(random io.Reader, pub crypto.PublicKey, now time.Ti
 	if err != nil {
 		return nil, nil, err
 	}
-	link := Cert{Type: TypeSigningLink, KeyType: KeyX509SHA256, Key: sha256.Sum256(tlsCert), Expires: now.Add(k.LinkLifetime)}
+	link := Cert{Type: TypeSigningLink, KeyType: KeyX509SHA256, Key: sha256.Sum256(tlsCert), Expires: now.Add(cmp.Or(k.LinkLifetime, linkCertLifetime))}
 	certs, err = k.certs(random, issuer, link, now)
 	if err != nil {
 		return nil, nil, err
@@ -83,7 +84,7 @@ func (k *LinkKeys) Initiator(random io.Reader, auth [32]byte, now time.Time) ([]
 	if err != nil {
 		return nil, err
 	}
-	return k.certs(random, issuer, Cert{Type: TypeSigningAuth, KeyType: KeyEd25519, Key: auth, Expires: now.Add(k.AuthLifetime)}, now)
+	return k.certs(random, issuer, Cert{Type: TypeSigningAuth, KeyType: KeyEd25519, Key: auth, Expires: now.Add(cmp.Or(k.AuthLifetime, linkCertLifetime))}, now)
 }
 
 // certs makes what is the same on both sides, and last, the certificate by the signing key.
