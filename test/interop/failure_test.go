@@ -92,9 +92,7 @@ func waitExpired(t *testing.T, node *testnet.Node) {
 	}
 }
 
-// recovered is how soon streams break off or work again after a relay has died. It is a second mostly. But C tor, when it
-// loses a link, tells at once of the end of one circuit only, and of the others when it next has a cell to send there: a
-// stream that was opened on one of these may have to time out, which takes ten seconds.
+// recovered is how soon streams break off after a relay has died. It is a second mostly.
 const recovered = 30 * time.Second
 
 // replaced is how soon another download is there after a relay has died. Half of the paths that a client chooses go through the

@@ -19,7 +19,7 @@ const loopback = "127.0.0.1"
 //
 //	GET /body?seed=S&size=N   N random bytes out of a seed
 //	PUT /sum                  the length and the SHA-256 of what is sent
-//	GET /endless              bytes until the other end goes away
+//	PUT /endless              bytes until the other end goes away, which sends some now and then
 //	GET /meet?seed=S&size=N   the same as /body, once meeting requests are there at the same time
 type web struct {
 	port uint16
@@ -43,7 +43,7 @@ func newWeb(t *testing.T) *web {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /body", serveBody)
 	mux.HandleFunc("PUT /sum", serveSum)
-	mux.HandleFunc("GET /endless", serveEndless)
+	mux.HandleFunc("PUT /endless", serveEndless)
 	mux.HandleFunc("GET /meet", w.serveMeeting)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	listeners := []net.Listener{l}
@@ -92,7 +92,11 @@ func serveSum(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%d %x", n, h.Sum(nil))
 }
 
-func serveEndless(w http.ResponseWriter, _ *http.Request) {
+func serveEndless(w http.ResponseWriter, r *http.Request) {
+	if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+		panic(err)
+	}
+	go io.Copy(io.Discard, r.Body) // ends with the handler
 	io.Copy(w, rand.NewChaCha8([32]byte{}))
 }
 

@@ -88,19 +88,25 @@ func (p logPath) path(_ context.Context, target string) ([]string, error) {
 	return pathInLog(log, target)
 }
 
+// pathInLog finds the last stream to the port of target, and the circuit with its number that was built last before it: a client
+// that was started anew counts from one again.
 func pathInLog(log, target string) ([]string, error) {
-	circ := ""
-	for _, m := range streamOpened.FindAllStringSubmatch(log, -1) {
-		if port(m[2]) == port(target) {
-			circ = m[1] // the last one counts
+	circ, end := "", 0
+	for _, m := range streamOpened.FindAllStringSubmatchIndex(log, -1) {
+		if port(log[m[4]:m[5]]) == port(target) {
+			circ, end = log[m[2]:m[3]], m[0]
 		}
 	}
-	for _, m := range circuitBuilt.FindAllStringSubmatch(log, -1) {
+	var hops []string
+	for _, m := range circuitBuilt.FindAllStringSubmatch(log[:end], -1) {
 		if m[1] == circ {
-			return hopNames(m[2]), nil
+			hops = hopNames(m[2])
 		}
 	}
-	return nil, fmt.Errorf("log: %w for %s", errNoPath, target)
+	if hops == nil {
+		return nil, fmt.Errorf("log: %w for %s", errNoPath, target)
+	}
+	return hops, nil
 }
 
 // hopNames are the nicknames in a path of $FINGERPRINT~NICKNAME hops. A hop without one stays as it is.
