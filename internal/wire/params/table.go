@@ -196,3 +196,9 @@ var (
 	HSIntroMaxIntroduce2   = Param{"hs_intro_max_introduce2", 32768, 0, inf}
 	HSServiceMaxRdvFailure = Param{"hs_service_max_rdv_failures", 2, 1, 10}
 )
+
+// Flags that authorities vote for. Bandwidths are in bytes per second.
+var (
+	FastFlagMinThreshold = Param{"FastFlagMinThreshold", 4, 4, inf}
+	FastFlagMaxThreshold = Param{"FastFlagMaxThreshold", inf, 4, inf} // at least the other one
+)
