@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/lib/inet"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 )
 
@@ -73,4 +73,4 @@ func validName(s string) bool {
 }
 
 // internal tells whether an address means something on the exit's own network only.
-func internal(ip netip.Addr) bool { return netx.Internal(ip) || ip.IsMulticast() }
+func internal(ip netip.Addr) bool { return inet.IsInternal(ip) || ip.IsMulticast() }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/lib/inet"
 	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/lib/tokenbucket"
 )
@@ -102,7 +103,7 @@ type meter struct {
 
 func newMeter(c net.Conn, r *rates, class Class) *meter {
 	addr := netx.RemoteAddr(c).Addr()
-	m := &meter{Conn: c, rates: r, class: class, private: netx.Internal(addr), opened: time.Now(), stopped: make(chan struct{})}
+	m := &meter{Conn: c, rates: r, class: class, private: inet.IsInternal(addr), opened: time.Now(), stopped: make(chan struct{})}
 	if addr.Is6() {
 		m.family = 1
 	}

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/lib/inet"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
 )
 
@@ -80,7 +80,7 @@ func (w *chunkWriter) Write(p []byte) (total int, err error) {
 // peer returns what the client is told to be its address: invalid if we do not know, or if it is near.
 func (x *exchange) peer() netip.Addr {
 	a := x.from.Addr.Unmap().WithZone("")
-	if x.from.Anonymous || netx.Internal(a) || x.s.cfg.IsLocal != nil && x.s.cfg.IsLocal(a) {
+	if x.from.Anonymous || inet.IsInternal(a) || x.s.cfg.IsLocal != nil && x.s.cfg.IsLocal(a) {
 		return netip.Addr{}
 	}
 	if x.forwarded.IsValid() {
@@ -92,7 +92,7 @@ func (x *exchange) peer() netip.Addr {
 // noteForwarded takes over what a proxy in front of a DirPort says of the client's address (http_set_address_origin in C
 // tor). Anyone can say that, so it is told to the client and used for nothing else.
 func (x *exchange) noteForwarded(text string) {
-	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" && !netx.Internal(a) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" && !inet.IsInternal(a) {
 		x.forwarded = a
 	}
 }

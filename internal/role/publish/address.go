@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/lib/inet"
 )
 
 // Method says how an address was found. Its words are C tor's, in the log and in the control protocol.
@@ -100,7 +100,7 @@ func (i *Info) usable(a netip.Addr, by Method) bool {
 	switch {
 	case a.IsUnspecified() || a.IsMulticast() || a.Zone() != "" || a.Is4In6():
 		return false
-	case netx.Public(a):
+	case inet.IsPublic(a):
 		return true
 	case i.Private:
 		return by.explicit()
@@ -124,7 +124,7 @@ func isNear(peer, ours netip.Addr) bool {
 		bits = 48
 	}
 	p, err := ours.Prefix(bits)
-	return err != nil || !netx.Public(peer) || p.Contains(peer)
+	return err != nil || !inet.IsPublic(peer) || p.Contains(peer)
 }
 
 // systemAddrs are the addresses of this machine.

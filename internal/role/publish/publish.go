@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/lib/inet"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 )
 
@@ -270,7 +270,7 @@ func (p *Publisher) addHint(addr netip.Addr, who string) {
 	theirs := func(u *upload) bool {
 		return slices.ContainsFunc(u.authority.Dir, func(a netip.AddrPort) bool { return a.Addr() == addr })
 	}
-	if netx.Public(addr) && !slices.ContainsFunc(p.targets, theirs) { // nobody has our address but us
+	if inet.IsPublic(addr) && !slices.ContainsFunc(p.targets, theirs) { // nobody has our address but us
 		p.search.hints = addHint(p.search.hints, hint{addr, who, time.Now()})
 	}
 }

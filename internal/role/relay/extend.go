@@ -9,7 +9,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/link"
-	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/lib/inet"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 )
@@ -133,5 +133,5 @@ func reason(err error) cell.DestroyReason {
 
 // public tells whether an address may belong to a relay of the public network.
 func public(a netip.AddrPort) bool {
-	return a.Port() != 0 && netx.Public(a.Addr())
+	return a.Port() != 0 && inet.IsPublic(a.Addr())
 }

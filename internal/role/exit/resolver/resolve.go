@@ -9,7 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/lib/inet"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
@@ -113,7 +113,7 @@ func (r *Resolver) honest(out outcome) outcome {
 // Reverse finds the names of an address, without a dot at their ends: at least one, at most 32. Internal addresses are
 // refused. ttl and errors are as with Resolve.
 func (r *Resolver) Reverse(ctx context.Context, addr netip.Addr) (names []string, ttl time.Duration, err error) {
-	if addr = addr.Unmap(); addr.Zone() != "" || netx.Internal(addr) {
+	if addr = addr.Unmap(); addr.Zone() != "" || inet.IsInternal(addr) {
 		return nil, 0, permanent(ErrBadName)
 	}
 	out := r.begin(question{relaymsg.ReverseName(addr) + ".", dns.TypePTR}).redeem(ctx)

@@ -1,4 +1,4 @@
-package netx
+package inet
 
 import (
 	"net/netip"
@@ -6,7 +6,7 @@ import (
 )
 
 func TestInternal(t *testing.T) {
-	if !Internal(netip.Addr{}) || Public(netip.Addr{}) {
+	if !IsInternal(netip.Addr{}) || IsPublic(netip.Addr{}) {
 		t.Error("no address is one of the Internet")
 	}
 	for _, tt := range []struct {
@@ -41,8 +41,8 @@ func TestInternal(t *testing.T) {
 		{"ff02::1", false, false},
 	} {
 		a := netip.MustParseAddr(tt.addr)
-		if Internal(a) != tt.internal || Public(a) != tt.public {
-			t.Errorf("%v: internal %v, public %v; want %v, %v", a, Internal(a), Public(a), tt.internal, tt.public)
+		if IsInternal(a) != tt.internal || IsPublic(a) != tt.public {
+			t.Errorf("%v: internal %v, public %v; want %v, %v", a, IsInternal(a), IsPublic(a), tt.internal, tt.public)
 		}
 	}
 }
