@@ -14,7 +14,7 @@ const (
 	MaxLen        = 64 << 20 // bytes
 	maxDirSources = 256
 	maxSignatures = 1024 // items, those that we skip included
-	maxFlags      = 64
+	maxFlags      = 1024 // known-flags is the union of the flags in all votes, each at most 64
 )
 
 // What can be wrong with a consensus, besides the errors of package netdoc.

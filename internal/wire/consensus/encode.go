@@ -22,14 +22,28 @@ func (c *Consensus) AppendTo(dst []byte) ([]byte, error) {
 // AppendBody writes the document up to the first signature. What is signed is this and "directory-signature " after it
 // (see Signed).
 func (c *Consensus) AppendBody(dst []byte) ([]byte, error) {
+	text := map[Flags]string{}
+	return c.AppendBodyFlags(dst, func(i int) string {
+		f := c.Relays[i].Flags
+		s, ok := text[f]
+		if !ok {
+			s = strings.Join(c.Names(f), " ")
+			text[f] = s
+		}
+		return s
+	})
+}
+
+// AppendBodyFlags is AppendBody with the flags of each entry told by a function, names separated by spaces. Authorities
+// use it: they must write whatever flags the votes know, be they more than Flags can hold.
+func (c *Consensus) AppendBodyFlags(dst []byte, flags func(i int) string) ([]byte, error) {
 	e := netdoc.NewEncoder(dst)
 	c.encodeHeader(e)
 	for i := range c.Sources {
 		c.Sources[i].encode(e)
 	}
-	enc := relayEncoder{e: e, c: c, flagText: map[Flags]string{}}
 	for i := range c.Relays {
-		enc.encode(&c.Relays[i])
+		c.Relays[i].encode(e, c.Flavor, flags(i))
 	}
 	e.Item("directory-footer")
 	if c.Weights != nil {
@@ -58,6 +72,11 @@ func (s *Signature) encode(e *netdoc.Encoder) {
 	if s.Algorithm != SHA1 {
 		e.Str(s.Algorithm.String())
 	}
+	s.EncodeKeys(e)
+}
+
+// EncodeKeys writes what ParseKeys reads.
+func (s *Signature) EncodeKeys(e *netdoc.Encoder) {
 	e.Hex(s.Identity[:]).Hex(s.SigningKey[:]).Object("SIGNATURE", s.Signature)
 }
 
@@ -85,8 +104,13 @@ func (c *Consensus) encodeHeader(e *netdoc.Encoder) {
 	if len(c.Params) > 0 {
 		encodeParams(e, "params", c.Params)
 	}
-	encodeSRV(e, "shared-rand-previous-value", c.PreviousSRV)
-	encodeSRV(e, "shared-rand-current-value", c.CurrentSRV)
+	EncodeSRVs(e, c.PreviousSRV, c.CurrentSRV)
+}
+
+// EncodeSRVs writes the items of the shared random values that are not nil.
+func EncodeSRVs(e *netdoc.Encoder, previous, current *SRV) {
+	encodeSRV(e, "shared-rand-previous-value", previous)
+	encodeSRV(e, "shared-rand-current-value", current)
 }
 
 func encodeParams(e *netdoc.Encoder, keyword string, list params.List) {
@@ -103,65 +127,61 @@ func encodeSRV(e *netdoc.Encoder, keyword string, v *SRV) {
 }
 
 func (d *DirSource) encode(e *netdoc.Encoder) {
-	e.Item("dir-source", d.Nickname).Hex(d.Identity[:]).Str(d.Hostname).Str(d.Addr.String()).
-		Uint(uint64(d.DirPort)).Uint(uint64(d.ORPort))
+	d.EncodeItem(e)
 	if !d.Legacy {
-		e.Item("contact").Rest(d.Contact)
 		e.Item("vote-digest").Hex(d.VoteDigest[:])
 	}
 }
 
-// A relayEncoder writes entries.
-type relayEncoder struct {
-	e        *netdoc.Encoder
-	c        *Consensus
-	flagText map[Flags]string // of s lines
+// EncodeItem writes the dir-source item, and unless it is legacy the contact after it.
+func (d *DirSource) EncodeItem(e *netdoc.Encoder) {
+	e.Item("dir-source", d.Nickname).Hex(d.Identity[:]).Str(d.Hostname).Str(d.Addr.String()).
+		Uint(uint64(d.DirPort)).Uint(uint64(d.ORPort))
+	if !d.Legacy {
+		e.Item("contact").Rest(d.Contact)
+	}
 }
 
-func (w *relayEncoder) encode(r *RouterStatus) {
-	e, microdesc := w.e, w.c.Flavor == Microdesc
+// EncodeR writes the r line and, if there is an IPv6 address, the a line.
+func (r *RouterStatus) EncodeR(e *netdoc.Encoder, flavor Flavor) {
 	e.Item("r", r.Nickname()).Base64(r.ID[:])
-	if !microdesc {
+	if flavor == NS {
 		e.Base64(r.Digest[:20])
 	}
 	e.Time(r.PublishedTime()).Str(netip.AddrFrom4(r.Addr4).String()).Uint(uint64(r.ORPort)).Uint(uint64(r.DirPort))
 	if r.Addr6 != [16]byte{} {
 		e.Item("a", netip.AddrPortFrom(netip.AddrFrom16(r.Addr6), r.ORPort6).String())
 	}
-	if microdesc && r.Digest != [32]byte{} {
-		e.Item("m").Base64(r.Digest[:])
-	}
+}
+
+// EncodeFlags writes the s line, the v line if there is a version, and the pr line.
+func (r *RouterStatus) EncodeFlags(e *netdoc.Encoder, flags string) {
 	e.Item("s")
-	if text := w.flags(r.Flags); text != "" {
-		e.Rest(text)
+	if flags != "" {
+		e.Rest(flags)
 	}
 	if r.Version != "" {
 		e.Item("v").Rest(r.Version)
 	}
 	e.Item("pr").Rest(r.Protos.Text)
+}
+
+func (r *RouterStatus) encode(e *netdoc.Encoder, flavor Flavor, flags string) {
+	r.EncodeR(e, flavor)
+	if flavor == Microdesc && r.Digest != [32]byte{} {
+		e.Item("m").Base64(r.Digest[:])
+	}
+	r.EncodeFlags(e, flags)
 	if r.HasBandwidth {
-		w.bandwidth(r)
+		e.Item("w").KeyInt("Bandwidth", int64(r.Bandwidth))
+		if r.Unmeasured {
+			e.Str("Unmeasured=1")
+		}
+		if r.HasGuardFraction {
+			e.KeyInt("GuardFraction", int64(r.GuardFraction))
+		}
 	}
 	if r.Policy != "" {
 		e.Item("p").Rest(r.Policy)
 	}
-}
-
-func (w *relayEncoder) bandwidth(r *RouterStatus) {
-	e := w.e.Item("w").KeyInt("Bandwidth", int64(r.Bandwidth))
-	if r.Unmeasured {
-		e.Str("Unmeasured=1")
-	}
-	if r.HasGuardFraction {
-		e.KeyInt("GuardFraction", int64(r.GuardFraction))
-	}
-}
-
-func (w *relayEncoder) flags(f Flags) string {
-	text, ok := w.flagText[f]
-	if !ok {
-		text = strings.Join(w.c.Names(f), " ")
-		w.flagText[f] = text
-	}
-	return text
 }

@@ -1,6 +1,9 @@
 package consensus
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // Flags is a set of flags of a relay. The low half has fixed meanings; flags that this version does not know have the bits
 // that Consensus.Flag tells, which differ from one consensus to the next.
@@ -35,18 +38,29 @@ func (f Flags) Has(want Flags) bool { return f&want == want }
 
 // Flag returns the bit of a flag, 0 if the consensus does not know it.
 func (c *Consensus) Flag(name string) Flags {
-	next := firstUnknown
-	for _, known := range c.KnownFlags {
-		bit, fixed := fixedFlag(known)
-		if !fixed {
-			bit = 1 << next // vanishes from the 33rd unknown flag on
-			next++
-		}
+	for known, bit := range c.flagBits() {
 		if known == name {
 			return bit
 		}
 	}
 	return 0
+}
+
+// flagBits yields the known flags and their bits.
+func (c *Consensus) flagBits() iter.Seq2[string, Flags] {
+	return func(yield func(string, Flags) bool) {
+		next := firstUnknown
+		for _, name := range c.KnownFlags {
+			bit, fixed := fixedFlag(name)
+			if !fixed {
+				bit = 1 << next // vanishes from the 33rd unknown flag on
+				next++
+			}
+			if !yield(name, bit) {
+				return
+			}
+		}
+	}
 }
 
 func fixedFlag(name string) (Flags, bool) {
@@ -57,8 +71,8 @@ func fixedFlag(name string) (Flags, bool) {
 // Names lists the flags of a relay as they are written, in the order of known-flags.
 func (c *Consensus) Names(f Flags) []string {
 	var names []string
-	for _, name := range c.KnownFlags {
-		if bit := c.Flag(name); bit != 0 && f.Has(bit) {
+	for name, bit := range c.flagBits() {
+		if bit != 0 && f.Has(bit) {
 			names = append(names, name)
 		}
 	}

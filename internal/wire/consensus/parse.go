@@ -17,8 +17,7 @@ type parser struct {
 	// What lines mean: there are some hundred different ones in thousands of entries.
 	flagBits  map[string]Flags // by flag
 	flagLines map[string]Flags // by s line
-	protos    map[string]*Protos
-	texts     map[string]string // versions and policies
+	in        Interner
 
 	signed  int // length of the signed part
 	skipped int // signatures that we do not understand
@@ -31,7 +30,7 @@ func Parse(doc []byte) (*Consensus, error) {
 	}
 	p := parser{
 		c: new(Consensus), doc: doc, s: netdoc.NewScanner(doc, netdoc.Options{}),
-		flagBits: map[string]Flags{}, flagLines: map[string]Flags{}, protos: map[string]*Protos{}, texts: map[string]string{},
+		flagBits: map[string]Flags{}, flagLines: map[string]Flags{}, in: NewInterner(),
 	}
 	if err := p.parse(); err != nil {
 		return nil, fmt.Errorf("consensus: %w", err)
@@ -60,28 +59,6 @@ func (p *parser) parse() error {
 
 // next moves to the next item.
 func (p *parser) next() { p.more = p.s.Next() }
-
-// text returns a copy of b; equal texts share it.
-func (p *parser) text(b []byte) string {
-	s, ok := p.texts[string(b)]
-	if !ok {
-		s = string(b)
-		p.texts[s] = s
-	}
-	return s
-}
-
-// protosOf returns the meaning of a pr line; equal lines share it.
-func (p *parser) protosOf(text []byte) (*Protos, error) {
-	if v := p.protos[string(text)]; v != nil {
-		return v, nil
-	}
-	v, err := NewProtos(string(text))
-	if err == nil {
-		p.protos[v.Text] = v
-	}
-	return v, err
-}
 
 // flagsOf returns the meaning of an s line. Flags that are not in known-flags are ignored.
 func (p *parser) flagsOf(args netdoc.Args) Flags {

@@ -24,6 +24,17 @@ func (a Algorithm) String() string {
 	return "sha1"
 }
 
+// ParseAlgorithm reads the name of an algorithm; ok is false if it is neither.
+func ParseAlgorithm(name []byte) (a Algorithm, ok bool) {
+	switch string(name) {
+	case "sha1":
+		return SHA1, true
+	case "sha256":
+		return SHA256, true
+	}
+	return 0, false
+}
+
 // A Signature is one directory-signature.
 type Signature struct {
 	Algorithm  Algorithm
@@ -113,21 +124,22 @@ func (c *Consensus) hasSignature(sig *Signature) bool {
 func parseSignature(it *netdoc.Item) (sig Signature, known bool, err error) {
 	args := it.Args
 	if args.Len() > 2 { // without algorithm it is sha1
-		switch string(args.Next()) {
-		case "sha1":
-			sig.Algorithm = SHA1
-		case "sha256":
-			sig.Algorithm = SHA256
-		default:
+		if sig.Algorithm, known = ParseAlgorithm(args.Next()); !known {
 			return sig, false, nil
 		}
 	}
-	if err := netdoc.ParseHex(sig.Identity[:], args.Next()); err != nil {
-		return sig, true, err
+	return sig, true, sig.ParseKeys(args, it.Object)
+}
+
+// ParseKeys reads what follows the algorithm, or the keyword if that is left out: who signed, with which key, and the
+// signature.
+func (s *Signature) ParseKeys(args netdoc.Args, o netdoc.Object) (err error) {
+	if err := netdoc.ParseHex(s.Identity[:], args.Next()); err != nil {
+		return err
 	}
-	if err := netdoc.ParseHex(sig.SigningKey[:], args.Next()); err != nil {
-		return sig, true, err
+	if err := netdoc.ParseHex(s.SigningKey[:], args.Next()); err != nil {
+		return err
 	}
-	sig.Signature, err = it.Object.Decode("SIGNATURE", minSignatureLen, maxSignatureLen)
-	return sig, true, err
+	s.Signature, err = o.Decode("SIGNATURE", minSignatureLen, maxSignatureLen)
+	return err
 }

@@ -112,8 +112,8 @@ func (p *parser) headerItem(rule int, it *netdoc.Item) (err error) {
 	case itemValidUntil:
 		c.ValidUntil, err = args.Time()
 	case itemVotingDelay:
-		if c.VoteDelay, err = parseSeconds(args.Next()); err == nil {
-			c.DistDelay, err = parseSeconds(args.Next())
+		if c.VoteDelay, err = ParseSeconds(args.Next()); err == nil {
+			c.DistDelay, err = ParseSeconds(args.Next())
 		}
 	case itemClientVersions:
 		c.ClientVersions = splitVersions(args)
@@ -134,9 +134,9 @@ func (p *parser) headerItem(rule int, it *netdoc.Item) (err error) {
 	case itemParams:
 		c.Params, err = params.Parse(args)
 	case itemPreviousSRV:
-		c.PreviousSRV, err = parseSRV(args)
+		c.PreviousSRV, err = ParseSRV(args)
 	case itemCurrentSRV:
-		c.CurrentSRV, err = parseSRV(args)
+		c.CurrentSRV, err = ParseSRV(args)
 	default:
 		return c.sourceItem(rule, it)
 	}
@@ -158,7 +158,8 @@ func (c *Consensus) setFlavor(args netdoc.Args) error {
 	return nil
 }
 
-func parseSeconds(b []byte) (time.Duration, error) {
+// ParseSeconds reads a delay.
+func ParseSeconds(b []byte) (time.Duration, error) {
 	n, err := netdoc.ParseUint(b, math.MaxInt32)
 	return time.Duration(n) * time.Second, err
 }
@@ -182,13 +183,14 @@ func (p *parser) setKnownFlags(args netdoc.Args) error {
 		}
 		c.KnownFlags = append(c.KnownFlags, string(arg))
 	}
-	for _, name := range c.KnownFlags {
-		p.flagBits[name] = c.Flag(name)
+	for name, bit := range c.flagBits() {
+		p.flagBits[name] = bit
 	}
 	return nil
 }
 
-func parseSRV(args netdoc.Args) (*SRV, error) {
+// ParseSRV reads the arguments of an item that tells a shared random value.
+func ParseSRV(args netdoc.Args) (*SRV, error) {
 	var v SRV
 	var err error
 	if v.Reveals, err = netdoc.ParseUint(args.Next(), math.MaxUint64); err != nil {
@@ -201,7 +203,7 @@ func parseSRV(args netdoc.Args) (*SRV, error) {
 func (c *Consensus) sourceItem(rule int, it *netdoc.Item) error {
 	args := it.Args
 	if rule == itemDirSource {
-		d, err := parseDirSource(args)
+		d, err := ParseDirSource(args)
 		c.Sources = append(c.Sources, d)
 		return err
 	}
@@ -227,7 +229,8 @@ func (c *Consensus) sourceItem(rule int, it *netdoc.Item) error {
 	return netdoc.ParseHex(d.VoteDigest[:], args.Next())
 }
 
-func parseDirSource(args netdoc.Args) (d DirSource, err error) {
+// ParseDirSource reads the arguments of a dir-source item.
+func ParseDirSource(args netdoc.Args) (d DirSource, err error) {
 	d.Legacy = true // until a contact or a digest shows that it is not
 	d.Nickname = string(args.Next())
 	if err := netdoc.ParseHex(d.Identity[:], args.Next()); err != nil {

@@ -23,7 +23,7 @@ func (p *parser) parseRelay() error {
 	r := p.addRelay()
 	it := p.s.Item()
 	line := it.Line
-	if err := r.parseR(it.Args, p.c.Flavor); err != nil {
+	if err := r.ParseR(it.Args, p.c.Flavor); err != nil {
 		return it.Wrap(err)
 	}
 	if n := len(p.c.Relays); n > 1 && compareID(&p.c.Relays[n-2].ID, &r.ID) >= 0 {
@@ -63,7 +63,7 @@ func (p *parser) relayItem(r *RouterStatus, it *netdoc.Item, seen uint) (bit uin
 	args := it.Args
 	switch string(it.Keyword) {
 	case "a":
-		r.parseA(args.Next())
+		r.ParseA(args.Next())
 		return 0, nil
 	case "m":
 		if p.c.Flavor == Microdesc && seen&seenM == 0 { // the first counts
@@ -73,17 +73,17 @@ func (p *parser) relayItem(r *RouterStatus, it *netdoc.Item, seen uint) (bit uin
 	case "s":
 		bit, r.Flags = seenS, p.flagsOf(args)
 	case "v":
-		bit, r.Version = seenV, p.text(args)
+		bit, r.Version = seenV, p.in.Text(args)
 	case "pr":
 		bit = seenPr
-		r.Protos, err = p.protosOf(args)
+		r.Protos, err = p.in.Protos(args)
 	case "w":
-		bit, err = seenW, r.parseW(args)
+		bit, err = seenW, r.ParseW(args)
 	case "p":
 		if bit = seenP; !bytes.HasPrefix(args, []byte("accept ")) && !bytes.HasPrefix(args, []byte("reject ")) {
 			return bit, netdoc.ErrBadValue
 		}
-		r.Policy = p.text(args)
+		r.Policy = p.in.Text(args)
 	default:
 		return 0, nil
 	}
@@ -93,7 +93,8 @@ func (p *parser) relayItem(r *RouterStatus, it *netdoc.Item, seen uint) (bit uin
 	return bit, err
 }
 
-func (r *RouterStatus) parseR(args netdoc.Args, flavor Flavor) error {
+// ParseR reads the arguments of an r line; votes have that of the ns flavor.
+func (r *RouterStatus) ParseR(args netdoc.Args, flavor Flavor) error {
 	if !r.setNickname(args.Next()) {
 		return fmt.Errorf("nickname: %w", netdoc.ErrBadValue)
 	}
@@ -122,8 +123,8 @@ func (r *RouterStatus) parseR(args netdoc.Args, flavor Flavor) error {
 	return nil
 }
 
-// parseA takes the first address that is IPv6 with a port, as C tor does; others are ignored (find_single_ipv6_orport).
-func (r *RouterStatus) parseA(text []byte) {
+// ParseA reads the argument of an a line. It takes the first address that is IPv6 with a port, as C tor does; others are ignored (find_single_ipv6_orport).
+func (r *RouterStatus) ParseA(text []byte) {
 	if r.ORPort6 != 0 {
 		return
 	}
@@ -132,8 +133,8 @@ func (r *RouterStatus) parseA(text []byte) {
 	}
 }
 
-// parseW reads the w line; keys that we do not know are ignored.
-func (r *RouterStatus) parseW(args netdoc.Args) error {
+// ParseW reads the arguments of a w line; keys that we do not know are ignored.
+func (r *RouterStatus) ParseW(args netdoc.Args) error {
 	for arg := args.Next(); arg != nil; arg = args.Next() {
 		if value, ok := bytes.CutPrefix(arg, []byte("Bandwidth=")); ok {
 			n, err := netdoc.ParseUint(value, math.MaxUint32)

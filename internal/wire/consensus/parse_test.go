@@ -108,8 +108,8 @@ func TestParseRefuses(t *testing.T) {
 
 func manyFlags() string {
 	var s strings.Builder
-	for i := range 65 {
-		fmt.Fprintf(&s, "A%02d ", i)
+	for i := range 1025 {
+		fmt.Fprintf(&s, "A%04d ", i)
 	}
 	return s.String()
 }

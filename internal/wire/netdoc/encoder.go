@@ -121,6 +121,13 @@ func (e *Encoder) PaddedBase64(b []byte) *Encoder {
 	return e
 }
 
+// Keyed adds a prefix, such as "sha256=", and base64 without padding as one argument.
+func (e *Encoder) Keyed(prefix string, b []byte) *Encoder {
+	e.Str(prefix)
+	e.buf = base64.RawStdEncoding.AppendEncode(e.buf, b)
+	return e
+}
+
 // Object adds an object to the item, its base64 in lines of 64.
 func (e *Encoder) Object(tag string, body []byte) {
 	e.endLine()
