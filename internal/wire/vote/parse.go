@@ -34,10 +34,7 @@ func Parse(doc []byte, minInterval time.Duration) (*Vote, error) {
 	if len(doc) > MaxLen {
 		return nil, fmt.Errorf("vote: %w", netdoc.ErrTooLong)
 	}
-	p := parser{
-		v: new(Vote), doc: doc, s: netdoc.NewScanner(doc, netdoc.Options{}), flagBits: map[string]Flags{},
-		flagLines: map[string]Flags{}, in: consensus.NewInterner(), edIDs: map[[32]byte]struct{}{},
-	}
+	p := newParser(doc)
 	err := p.parse(minInterval)
 	if err == nil {
 		err = p.verify()
@@ -46,6 +43,13 @@ func Parse(doc []byte, minInterval time.Duration) (*Vote, error) {
 		return nil, fmt.Errorf("vote: %w", err)
 	}
 	return p.v, nil
+}
+
+func newParser(doc []byte) *parser {
+	return &parser{
+		v: new(Vote), doc: doc, s: netdoc.NewScanner(doc, netdoc.Options{}), flagBits: map[string]Flags{},
+		flagLines: map[string]Flags{}, in: consensus.NewInterner(), edIDs: map[[32]byte]struct{}{},
+	}
 }
 
 func (p *parser) parse(minInterval time.Duration) error {
