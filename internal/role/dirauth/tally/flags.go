@@ -72,7 +72,7 @@ func (f *flagCounter) position(name string) int {
 }
 
 // count adds up the flags of a relay and chooses those that more than half of the votes give it that know them.
-func (f *flagCounter) count(c *candidate, authorities int) {
+func (f *flagCounter) count(c *candidate) {
 	clear(f.counts)
 	for i, r := range c.entries {
 		if r != nil {
@@ -84,7 +84,7 @@ func (f *flagCounter) count(c *candidate, authorities int) {
 	for i := range f.flags {
 		f.chosen[i] = f.counts[i] > f.voters[i]/2
 	}
-	f.set(flagNoEdConsensus, c.agreed <= authorities/2)
+	f.set(flagNoEdConsensus, c.agreed == 0)
 }
 
 // middleOnly applies what MiddleOnly means.

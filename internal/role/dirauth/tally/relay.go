@@ -35,7 +35,7 @@ func (t *tally) relays() []chosen {
 
 // relay makes the entry of one relay. ok is false if it is not to be listed.
 func (t *tally) relay(c *candidate, flags *flagCounter, bw *bandwidths) (out chosen, ok bool) {
-	flags.count(c, t.cfg.Authorities)
+	flags.count(c)
 	if !flags.has(flagRunning) || !flags.has(flagValid) {
 		return out, false
 	}

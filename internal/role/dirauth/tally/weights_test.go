@@ -20,6 +20,7 @@ func TestWeights(t *testing.T) {
 			"Wgb=10000 Wgd=0 Wgg=10000 Wgm=10000 Wmb=10000 Wmd=0 Wme=0 Wmg=0 Wmm=10000"},
 		{"2a, guards scarce", 5, 100, 20, 5, " Wbd=0 Wbe=0 Wbg=0 Wbm=10000 Wdb=10000 Web=10000 Wed=0 Wee=10000 Weg=0 Wem=10000 " +
 			"Wgb=10000 Wgd=10000 Wgg=10000 Wgm=10000 Wmb=10000 Wmd=0 Wme=0 Wmg=0 Wmm=10000"},
+		{"2b, exits with D are as many as guards", 1, 3, 2, 1, ""}, // nearly 2a, which has weights
 		{"2b1", 10, 10, 30, 100, " Wbd=4000 Wbe=0 Wbg=0 Wbm=10000 Wdb=10000 Web=10000 Wed=2000 Wee=10000 Weg=2000 Wem=10000 " +
 			"Wgb=10000 Wgd=4000 Wgg=10000 Wgm=10000 Wmb=10000 Wmd=4000 Wme=0 Wmg=0 Wmm=10000"},
 		{"2b1 of September 2013", 3091352, 1838837, 2109300, 2469369, " Wbd=317 Wbe=5938 Wbg=0 Wbm=10000 Wdb=10000 Web=10000 Wed=9366 " +
