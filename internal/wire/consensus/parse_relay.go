@@ -123,7 +123,8 @@ func (r *RouterStatus) ParseR(args netdoc.Args, flavor Flavor) error {
 	return nil
 }
 
-// ParseA reads the argument of an a line. It takes the first address that is IPv6 with a port, as C tor does; others are ignored (find_single_ipv6_orport).
+// ParseA reads the argument of an a line. It takes the first address that is IPv6 with a port, as C tor does; others are
+// ignored (find_single_ipv6_orport).
 func (r *RouterStatus) ParseA(text []byte) {
 	if r.ORPort6 != 0 {
 		return

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
+	"github.com/tropea-net/tropea/internal/wire/params"
 	"github.com/tropea-net/tropea/internal/wire/rsakey"
 )
 
@@ -25,6 +26,7 @@ type parser struct {
 	in        consensus.Interner
 	edIDs     map[[32]byte]struct{}
 
+	weights   bool // bandwidth-weights has been seen
 	signature []byte
 }
 
@@ -107,6 +109,12 @@ func (p *parser) footerItem(it *netdoc.Item, first bool) error {
 		return p.parseSignature(it)
 	case p.signature != nil, it.Is("r"), it.Is(kwFooter) && !first:
 		return netdoc.ErrMisplaced
+	case it.Is(kwFooter) && it.Args.Len() > 0, it.Is("bandwidth-weights") && p.weights:
+		return netdoc.ErrTooMany
+	case it.Is("bandwidth-weights"): // tells nothing, but C tor looks at it
+		p.weights = true
+		_, err := params.ParseUnsorted(it.Args)
+		return err
 	}
 	return nil
 }

@@ -203,6 +203,10 @@ func (p *parser) headerItem(rule int, check *netdoc.Checker, it *netdoc.Item) (e
 		v.Source.Contact = string(args)
 	case itemLegacyKey:
 		_ = netdoc.ParseHex(v.LegacyKey[:], args.Next()) // an invalid one is as good as none
+	case itemParticipate:
+		if args.Next() != nil {
+			return fmt.Errorf("arguments: %w", netdoc.ErrTooMany)
+		}
 	case itemCommit:
 		if c, ok := parseCommit(args); ok {
 			p.random.Commits = append(p.random.Commits, c)

@@ -92,7 +92,10 @@ func Compute(votes []*vote.Vote, cfg Config) (*Result, error) {
 	if !slices.ContainsFunc(t.votes, func(v *vote.Vote) bool { return slices.Contains(v.KnownFlags, "Running") }) {
 		return nil, ErrNoRunning
 	}
-	return t.result, t.compute()
+	if err := t.compute(); err != nil {
+		return nil, err
+	}
+	return t.result, nil
 }
 
 func (t *tally) compute() error {
