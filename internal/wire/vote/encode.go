@@ -90,9 +90,7 @@ func (v *Vote) encodeHeader(e *netdoc.Encoder) {
 		}
 	}
 	v.Source.EncodeItem(e)
-	if v.SharedRandom != nil {
-		v.SharedRandom.encode(e)
-	}
+	v.SharedRandom.Encode(e)
 	if v.LegacyKey != [20]byte{} {
 		e.Item("legacy-dir-key").Hex(v.LegacyKey[:])
 	}

@@ -208,9 +208,7 @@ func (p *parser) headerItem(rule int, check *netdoc.Checker, it *netdoc.Item) (e
 			return fmt.Errorf("arguments: %w", netdoc.ErrTooMany)
 		}
 	case itemCommit:
-		if c, ok := parseCommit(args); ok {
-			p.random.Commits = append(p.random.Commits, c)
-		}
+		p.random.addCommit(args)
 	case itemPreviousSRV:
 		p.random.Previous = parseSRV(args)
 	case itemCurrentSRV:

@@ -1,52 +1,40 @@
 package vote
 
 import (
+	"bytes"
+
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
+	"github.com/tropea-net/tropea/internal/wire/srstate"
 )
 
 // A SharedRandom is what a vote says of the shared random value.
 //
-// https://spec.torproject.org/srv-spec/
+// https://spec.torproject.org/srv-spec/specification.html
 type SharedRandom struct {
-	Commits           []Commit // that the authority knows, its own among them
-	Previous, Current *consensus.SRV
+	Commits           []srstate.Commit // that the authority knows, its own among them
+	Reveal            bool             // the lines of the commits have place for reveals
+	Previous, Current *consensus.SRV   // nil if the authority has none
 }
 
-// A Commit is an authority's promise of a random number, and the number once it is revealed.
-type Commit struct {
-	Identity  [20]byte // of the authority
-	Commit    [40]byte // time of the commit, big-endian seconds, and SHA3-256 of the base64 text of Reveal
-	Reveal    [40]byte // the same time and the number
-	HasReveal bool
-}
-
-// What there is of the protocol.
-const (
-	commitVersion   = "1"
-	commitAlgorithm = "sha3-256"
-)
-
-// parseCommit reads the arguments of an item; ok is false for a form that we do not know, which is to be skipped.
-func parseCommit(args netdoc.Args) (c Commit, ok bool) {
-	if string(args.Next()) != commitVersion || string(args.Next()) != commitAlgorithm ||
-		netdoc.ParseHex(c.Identity[:], args.Next()) != nil || netdoc.ParseBase64(c.Commit[:], args.Next()) != nil {
-		return c, false
+// addCommit reads the arguments of an item. Forms that we do not know are skipped, as in C tor.
+func (s *SharedRandom) addCommit(args netdoc.Args) {
+	if c, err := srstate.ParseCommit(string(args)); err == nil {
+		s.Commits = append(s.Commits, c)
+		s.Reveal = s.Reveal || c.Reveal != "" || bytes.HasSuffix(args, []byte(" "))
 	}
-	if reveal := args.Next(); reveal != nil {
-		c.HasReveal = true
-		return c, netdoc.ParseBase64(c.Reveal[:], reveal) == nil
-	}
-	return c, true
 }
 
-func (s *SharedRandom) encode(e *netdoc.Encoder) {
+// Encode writes the items, if s is not nil.
+func (s *SharedRandom) Encode(e *netdoc.Encoder) {
+	if s == nil {
+		return
+	}
 	e.Item(kwParticipate)
-	for i := range s.Commits {
-		c := &s.Commits[i]
-		e.Item(kwCommit, commitVersion, commitAlgorithm).Hex(c.Identity[:]).PaddedBase64(c.Commit[:])
-		if c.HasReveal {
-			e.PaddedBase64(c.Reveal[:])
+	for _, c := range s.Commits {
+		e.Item(kwCommit).Rest(c.Args())
+		if s.Reveal {
+			e.Rest(c.Reveal)
 		}
 	}
 	consensus.EncodeSRVs(e, s.Previous, s.Current)

@@ -12,6 +12,7 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/authcert"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/consensus/consensustest"
+	"github.com/tropea-net/tropea/internal/wire/srstate"
 	"github.com/tropea-net/tropea/internal/wire/vote"
 	"github.com/tropea-net/tropea/internal/wire/vote/votetest"
 )
@@ -85,9 +86,10 @@ func TestRoundTripRare(t *testing.T) {
 	v.LegacyKey[3] = 7
 	v.Bandwidths.Digest = [32]byte{}
 	v.SharedRandom = &vote.SharedRandom{
-		Commits: []vote.Commit{{Identity: [20]byte{1}, Commit: [40]byte{2}, Reveal: [40]byte{3}, HasReveal: true}, {Commit: [40]byte{4}}},
-		Current: &consensus.SRV{Reveals: 3, Value: [32]byte{5}},
+		Commits: []srstate.Commit{srstate.NewCommit([20]byte{1}, v.ValidAfter, [32]byte{2}), srstate.NewCommit([20]byte{3}, v.ValidAfter, [32]byte{4})},
+		Reveal:  true, Current: &consensus.SRV{Reveals: 3, Value: [32]byte{5}},
 	}
+	v.SharedRandom.Commits[1].Reveal = "" // not known
 	r := v.Relays
 	r[0].Ed25519, r[0].Status.Version, r[0].Stats = [32]byte{}, "", ""
 	r[1].HasEd25519, r[1].Ed25519 = false, [32]byte{}
@@ -108,7 +110,7 @@ func TestRoundTripRare(t *testing.T) {
 	}
 	for _, line := range []string{
 		"consensus-methods 1 34 35 99", "server-versions ", "package tor 1.0 http://x/ sha256=00", "legacy-dir-key 00000007",
-		"shared-rand-commit 1 sha3-256 01", "shared-rand-current-value 3 BQAA", "id ed25519 none", "m 32,33,34 sha256=AQ", "m 35 sha256=Ag",
+		"shared-rand-commit 1 sha3-256 01", " AAAAAGlVuQB", "shared-rand-current-value 3 BQAA", "id ed25519 none", "m 32,33,34 sha256=AQ", "m 35 sha256=Ag",
 		"MeasuredButAuthority=77 GuardFraction=34", "a [2001::1]:9001", "s\n",
 	} {
 		if !bytes.Contains(doc, []byte(line)) {

@@ -13,6 +13,7 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
 	"github.com/tropea-net/tropea/internal/wire/srstate"
+	"github.com/tropea-net/tropea/internal/wire/vote"
 )
 
 // recorded is a round of testdata/ctor-run.txt.
@@ -80,45 +81,41 @@ func at(t testing.TB, s string) time.Time {
 	return v
 }
 
-// parseLines reads the lines of shared randomness of a vote or consensus.
-func parseLines(t *testing.T, text string) (v Vote, commits []srstate.Commit) {
+// parseLines reads the lines of shared randomness of a vote or consensus; nil if a vote has none.
+func parseLines(t *testing.T, text string) *vote.SharedRandom {
 	t.Helper()
+	if text == "" {
+		return nil
+	}
+	v := new(vote.SharedRandom)
 	s := netdoc.NewScanner([]byte(text), netdoc.Options{})
 	for s.Next() {
-		it := s.Item()
-		args := it.Args
-		switch string(it.Keyword) {
+		var err error
+		switch it := s.Item(); string(it.Keyword) {
 		case "shared-rand-participate":
-			v.Participates = true
 		case "shared-rand-commit":
-			c, err := srstate.ParseCommit(string(args))
-			if err != nil {
-				t.Fatal(err)
-			}
-			commits = append(commits, c)
+			var c srstate.Commit
+			c, err = srstate.ParseCommit(string(it.Args))
+			v.Commits = append(v.Commits, c)
+		case "shared-rand-previous-value":
+			v.Previous, err = consensus.ParseSRV(it.Args)
 		default:
-			n, err := netdoc.ParseUint(args.Next(), 100)
-			srv := &consensus.SRV{Reveals: n}
-			if err != nil || netdoc.ParseBase64(srv.Value[:], args.Next()) != nil {
-				t.Fatalf("%s: %v", it.Keyword, err)
-			}
-			if it.Is("shared-rand-previous-value") {
-				v.Previous = srv
-			} else {
-				v.Current = srv
-			}
+			v.Current, err = consensus.ParseSRV(it.Args)
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 	if s.Err() != nil {
 		t.Fatal(s.Err())
 	}
-	return v, commits
+	return v
 }
 
 func voteText(t *testing.T, s *State) string {
 	t.Helper()
 	e := netdoc.NewEncoder(nil)
-	s.AppendVote(e)
+	s.Vote().Encode(e)
 	text, err := e.Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -163,15 +160,14 @@ func TestAgainstCTor(t *testing.T) {
 		}
 		// C tor may have got votes before its own. Then there is an order of votes in which ours becomes the same.
 		voters := slices.SortedFunc(maps.Keys(r.votes), func(a, b [20]byte) int { return bytes.Compare(a[:], b[:]) })
-		votes := []Vote{}
+		votes := []*vote.SharedRandom{}
 		var ours []string
 		for range 2 {
 			trial := *s
 			trial.commits = maps.Clone(s.commits)
 			ours = append(ours, voteText(t, &trial))
 			for _, voter := range voters {
-				_, commits := parseLines(t, r.votes[voter])
-				trial.Receive(voter, commits)
+				trial.Receive(voter, parseLines(t, r.votes[voter]).Commits)
 				ours = append(ours, voteText(t, &trial))
 			}
 			slices.Reverse(voters)
@@ -180,8 +176,8 @@ func TestAgainstCTor(t *testing.T) {
 			t.Errorf("vote: got one of %q, want %q", ours, r.votes[own])
 		}
 		for _, voter := range voters {
-			v, commits := parseLines(t, r.votes[voter])
-			if errs := s.Receive(voter, commits); errs != nil {
+			v := parseLines(t, r.votes[voter])
+			if errs := s.Receive(voter, v.Commits); errs != nil {
 				t.Error(errs)
 			}
 			votes = append(votes, v)
@@ -189,9 +185,12 @@ func TestAgainstCTor(t *testing.T) {
 		if diff := cmp.Diff(r.after, fileText(s)); diff != "" {
 			t.Fatalf("with all votes (-C tor +ours):\n%s", diff)
 		}
-		want, _ := parseLines(t, r.consensus)
+		var want vote.SharedRandom
+		if r.consensus != "" {
+			want = *parseLines(t, r.consensus)
+		}
 		previous, current := s.Agreed(votes, 3, 2)
-		if diff := cmp.Diff(want, Vote{Previous: previous, Current: current}); diff != "" {
+		if diff := cmp.Diff(want, vote.SharedRandom{Previous: previous, Current: current}); diff != "" {
 			t.Errorf("consensus (-C tor +ours):\n%s", diff)
 		}
 		if i+1 < len(rounds) {

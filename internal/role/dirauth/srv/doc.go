@@ -11,7 +11,7 @@
 // that commits twice is ignored.
 //
 //	s := srv.New(cfg, file, now, round, random) // at the start
-//	s.AppendVote(e)                             // into the own vote
+//	s.Vote()                                    // into the own vote
 //	s.Receive(voter, commits)                   // for each vote that came in, the own one too
 //	previous, current := s.Agreed(votes, n, m)  // into the consensus
 //	s.Published(previous, current, next, random) // when there is a consensus, and with s.Update when there is none

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/srstate"
+	"github.com/tropea-net/tropea/internal/wire/vote"
 )
 
 // https://spec.torproject.org/srv-spec/specification.html
@@ -135,7 +136,7 @@ func TestRuns(t *testing.T) {
 				}
 			}
 		}
-		var votes []Vote
+		var votes []*vote.SharedRandom
 		for i := range states {
 			restart(i, n)
 			c := states[i].commits[authority(byte(i))]
@@ -146,12 +147,11 @@ func TestRuns(t *testing.T) {
 			if commits[key] != c.Commit {
 				t.Fatalf("vote %d: authority %d committed twice in a run", n, i)
 			}
-			v, _ := parseLines(t, voteText(t, states[i]))
-			votes = append(votes, v)
+			votes = append(votes, parseLines(t, voteText(t, states[i])))
 		}
 		for i := range states {
 			for from := range states {
-				_, commits := parseLines(t, voteText(t, states[from]))
+				commits := parseLines(t, voteText(t, states[from])).Commits
 				if errs := states[i].Receive(authority(byte(from)), commits); errs != nil {
 					t.Errorf("vote %d, from %d to %d: %v", n, from, i, errs)
 				}
@@ -300,9 +300,9 @@ func TestStart(t *testing.T) {
 // https://spec.torproject.org/srv-spec/specification.html
 func TestAgreed(t *testing.T) {
 	srv := func(n byte) *consensus.SRV { return &consensus.SRV{Reveals: 9, Value: [32]byte{n}} }
-	vote := func(n ...byte) (votes []Vote) {
+	values := func(n ...byte) (votes []*vote.SharedRandom) {
 		for _, n := range n {
-			v := Vote{Participates: true, Previous: srv(100)}
+			v := &vote.SharedRandom{Previous: srv(100)}
 			if n > 0 {
 				v.Current = srv(n)
 			}
@@ -313,32 +313,32 @@ func TestAgreed(t *testing.T) {
 	s := start(t, 1, 5, nil)
 	for _, tc := range []struct {
 		name       string
-		votes      []Vote
+		votes      []*vote.SharedRandom
 		agreements int
 		fresh      bool
 		want       *consensus.SRV
 	}{
 		{"none", nil, 6, false, nil},
-		{"half and one", vote(1, 1, 1, 1, 1, 2, 2, 2, 2), 6, false, srv(1)},
-		{"half", vote(1, 1, 1, 1, 2, 2, 2, 2, 0), 6, false, nil},
-		{"new, too few", vote(1, 1, 1, 1, 1, 2, 2, 2, 2), 6, true, nil},
-		{"new", vote(2, 1, 1, 1, 1, 1, 1, 2, 2), 6, true, srv(1)},
-		{"new, low parameter", vote(1, 1, 1, 1), 1, true, nil},
-		{"majority of all, not of those that voted", vote(1, 1, 1, 1), 6, false, nil},
+		{"half and one", values(1, 1, 1, 1, 1, 2, 2, 2, 2), 6, false, srv(1)},
+		{"half", values(1, 1, 1, 1, 2, 2, 2, 2, 0), 6, false, nil},
+		{"new, too few", values(1, 1, 1, 1, 1, 2, 2, 2, 2), 6, true, nil},
+		{"new", values(2, 1, 1, 1, 1, 1, 1, 2, 2), 6, true, srv(1)},
+		{"new, low parameter", values(1, 1, 1, 1), 1, true, nil},
+		{"majority of all, not of those that voted", values(1, 1, 1, 1), 6, false, nil},
 	} {
 		s.fresh = tc.fresh
 		if _, got := s.Agreed(tc.votes, 9, tc.agreements); !cmp.Equal(got, tc.want) {
 			t.Errorf("%s: got %v, want %v", tc.name, got, tc.want)
 		}
 	}
-	silent := vote(1, 1, 1, 1, 1)
-	silent[0].Participates = false
+	silent := values(1, 1, 1, 1, 1)
+	silent[0] = nil
 	s.fresh = false
 	if _, got := s.Agreed(silent, 9, 6); got != nil {
 		t.Errorf("a vote that does not take part counts: %v", got)
 	}
 	s.cfg.Participate = false
-	if previous, current := s.Agreed(vote(1, 1, 1, 1, 1), 9, 1); previous != nil || current != nil || voteText(t, s) != "" {
+	if previous, current := s.Agreed(values(1, 1, 1, 1, 1), 9, 1); previous != nil || current != nil || voteText(t, s) != "" {
 		t.Error("took part")
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/wire/consensus"
-	"github.com/tropea-net/tropea/internal/wire/netdoc"
 	"github.com/tropea-net/tropea/internal/wire/srstate"
+	"github.com/tropea-net/tropea/internal/wire/vote"
 )
 
 // Config says who we are.
@@ -175,26 +175,15 @@ func (s *State) receive(c srstate.Commit) error {
 	return nil
 }
 
-// AppendVote writes the lines of our vote.
+// Vote is what our vote says; nil if we take no part.
 // https://spec.torproject.org/srv-spec/specification.html
-func (s *State) AppendVote(e *netdoc.Encoder) {
+func (s *State) Vote() *vote.SharedRandom {
 	if !s.cfg.Participate {
-		return
+		return nil
 	}
-	e.Item("shared-rand-participate")
+	v := &vote.SharedRandom{Reveal: s.phase == Reveal, Previous: s.previous, Current: s.current}
 	for _, id := range slices.SortedFunc(maps.Keys(s.commits), func(a, b [20]byte) int { return bytes.Compare(a[:], b[:]) }) {
-		c := s.commits[id]
-		e.Item("shared-rand-commit").Rest(c.Args())
-		if s.phase == Reveal {
-			e.Rest(c.Reveal)
-		}
+		v.Commits = append(v.Commits, s.commits[id])
 	}
-	appendSRV(e, "shared-rand-previous-value", s.previous)
-	appendSRV(e, "shared-rand-current-value", s.current)
-}
-
-func appendSRV(e *netdoc.Encoder, keyword string, v *consensus.SRV) {
-	if v != nil {
-		e.Item(keyword).Uint(v.Reveals).PaddedBase64(v.Value[:])
-	}
+	return v
 }

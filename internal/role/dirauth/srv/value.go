@@ -9,6 +9,7 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
 	"github.com/tropea-net/tropea/internal/wire/srstate"
+	"github.com/tropea-net/tropea/internal/wire/vote"
 )
 
 // Compute is the shared random value of the commits that have a reveal, in any order. previous is that of the run before,
@@ -37,34 +38,38 @@ func Compute(commits []srstate.Commit, previous *consensus.SRV) consensus.SRV {
 	return v
 }
 
-// Vote is what a vote says of shared random values.
-type Vote struct {
-	Participates      bool
-	Previous, Current *consensus.SRV // nil if it has none
-}
-
-// Agreed are the values for a consensus of the votes, nil where there is none. A value needs the votes of more than half of
-// all authorities of the network, and a new one those of agreements (parameter AuthDirNumSRVAgreements, or two thirds
-// of the authorities, rounded down) as well. Votes come in the order of their authorities.
-func (s *State) Agreed(votes []Vote, authorities, agreements int) (previous, current *consensus.SRV) {
+// Agreed are the values for a consensus of the votes, nil where there is none or we take no part. It is Agree for what we
+// know: pass it to package tally.
+func (s *State) Agreed(votes []*vote.SharedRandom, authorities, agreements int) (previous, current *consensus.SRV) {
 	if !s.cfg.Participate {
 		return nil, nil
 	}
+	return Agree(votes, authorities, agreements, s.fresh)
+}
+
+// Agree finds the values that enough votes have. A value needs the votes of more than half of all authorities of the
+// network, and a fresh one those of agreements (parameter AuthDirNumSRVAgreements, or two thirds of the authorities,
+// rounded down) as well. Votes come in the order of their authorities; nil is one that takes no part.
+// https://spec.torproject.org/srv-spec/specification.html
+func Agree(votes []*vote.SharedRandom, authorities, agreements int, fresh bool) (previous, current *consensus.SRV) {
 	need := authorities/2 + 1
-	if s.fresh {
+	if fresh {
 		need = max(need, agreements)
 	}
-	return mostVoted(votes, need, func(v Vote) *consensus.SRV { return v.Previous }),
-		mostVoted(votes, need, func(v Vote) *consensus.SRV { return v.Current })
+	return mostVoted(votes, need, func(v *vote.SharedRandom) *consensus.SRV { return v.Previous }),
+		mostVoted(votes, need, func(v *vote.SharedRandom) *consensus.SRV { return v.Current })
 }
 
 // mostVoted finds the value with at least need votes, which are more than half.
-func mostVoted(votes []Vote, need int, value func(Vote) *consensus.SRV) *consensus.SRV {
+func mostVoted(votes []*vote.SharedRandom, need int, value func(*vote.SharedRandom) *consensus.SRV) *consensus.SRV {
 	count := map[[32]byte]int{}
 	first := map[[32]byte]*consensus.SRV{}
 	for _, vote := range votes {
+		if vote == nil {
+			continue
+		}
 		v := value(vote)
-		if !vote.Participates || v == nil {
+		if v == nil {
 			continue
 		}
 		if first[v.Value] == nil {

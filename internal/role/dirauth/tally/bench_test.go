@@ -13,7 +13,7 @@ func BenchmarkCompute(b *testing.B) {
 	votes := votetest.Make(9, 8000, 1)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := tally.Compute(votes, tally.Config{Authorities: 9, MinInterval: vote.MinInterval, SharedRandom: true}); err != nil {
+		if _, err := tally.Compute(votes, tally.Config{Authorities: 9, MinInterval: vote.MinInterval, AgreedSRV: agree(false)}); err != nil {
 			b.Fatal(err)
 		}
 	}

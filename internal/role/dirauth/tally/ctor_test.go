@@ -35,7 +35,7 @@ func TestNetworkOfCTor(t *testing.T) {
 		votes = append(votes, v)
 		keys[consensus.KeyID{Identity: v.Cert.Fingerprint, SigningKey: v.Cert.SigningFP}] = v.Cert.Signing
 	}
-	r, err := tally.Compute(votes, tally.Config{Authorities: 3, MinInterval: vote.MinIntervalTesting, SharedRandom: true})
+	r, err := tally.Compute(votes, tally.Config{Authorities: 3, MinInterval: vote.MinIntervalTesting, AgreedSRV: agree(false)})
 	if err != nil {
 		t.Fatal(err)
 	}

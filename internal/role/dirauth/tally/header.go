@@ -54,10 +54,7 @@ func (t *tally) header() (*consensus.Consensus, error) {
 	t.setProtocols(c)
 	t.params = t.computeParams()
 	c.Params = t.params
-	if t.cfg.SharedRandom {
-		c.PreviousSRV = t.agreedSRV(func(s *vote.SharedRandom) *consensus.SRV { return s.Previous })
-		c.CurrentSRV = t.agreedSRV(func(s *vote.SharedRandom) *consensus.SRV { return s.Current })
-	}
+	c.PreviousSRV, c.CurrentSRV = t.agreedSRV()
 	c.Sources = t.sources()
 	return c, nil
 }

@@ -179,19 +179,19 @@ func TestSharedRandom(t *testing.T) {
 		{"all agree", []*consensus.SRV{a, a, a}, nil, nil, []string{textA}},
 		{"majority", []*consensus.SRV{a, a, b, nil}, nil, func(c *tally.Config) { c.Authorities = 3 }, []string{textA}},
 		{"half", []*consensus.SRV{a, a, b, b}, nil, nil, nil},
-		{"fresh", []*consensus.SRV{a, a, a, a, b, b, b}, nil, func(c *tally.Config) { c.FreshSRV = true }, []string{textA}},
-		{"fresh, too few", []*consensus.SRV{a, a, a, a, a, b, b, b, b}, nil, func(c *tally.Config) { c.FreshSRV = true }, nil},
+		{"fresh", []*consensus.SRV{a, a, a, a, b, b, b}, nil, func(c *tally.Config) { c.AgreedSRV = agree(true) }, []string{textA}},
+		{"fresh, too few", []*consensus.SRV{a, a, a, a, a, b, b, b, b}, nil, func(c *tally.Config) { c.AgreedSRV = agree(true) }, nil},
 		{"fresh, parameter", []*consensus.SRV{a, a, a, a, a, b, b, b, b}, list("AuthDirNumSRVAgreements", 5),
-			func(c *tally.Config) { c.FreshSRV = true }, []string{textA}},
+			func(c *tally.Config) { c.AgreedSRV = agree(true) }, []string{textA}},
 		{"old, parameter", []*consensus.SRV{a, a, b}, list("AuthDirNumSRVAgreements", 3), nil, []string{textA}},
-		{"fresh, high parameter", []*consensus.SRV{a, a, b}, list("AuthDirNumSRVAgreements", 3), func(c *tally.Config) { c.FreshSRV = true }, nil},
-		{"we take no part", []*consensus.SRV{a, a, a}, nil, func(c *tally.Config) { c.SharedRandom = false }, nil},
+		{"fresh, high parameter", []*consensus.SRV{a, a, b}, list("AuthDirNumSRVAgreements", 3), func(c *tally.Config) { c.AgreedSRV = agree(true) }, nil},
+		{"we take no part", []*consensus.SRV{a, a, a}, nil, func(c *tally.Config) { c.AgreedSRV = nil }, nil},
 	} {
 		votes := votesOf(len(tt.current), func(i int, v *vote.Vote) {
 			v.Params = tt.params
 			v.SharedRandom = &vote.SharedRandom{Previous: b, Current: tt.current[i]}
 		})
-		cfg := tally.Config{Authorities: len(votes), MinInterval: vote.MinInterval, SharedRandom: true}
+		cfg := tally.Config{Authorities: len(votes), MinInterval: vote.MinInterval, AgreedSRV: agree(false)}
 		if tt.change != nil {
 			tt.change(&cfg)
 		}
@@ -203,7 +203,7 @@ func TestSharedRandom(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantLines(t, tt.name, r.NSBody, "shared-rand-current-value", tt.want...)
-		if n := len(lines(r.NSBody, "shared-rand-previous-value")); cfg.SharedRandom && n != 1 {
+		if n := len(lines(r.NSBody, "shared-rand-previous-value")); cfg.AgreedSRV != nil && n != 1 {
 			t.Errorf("%s: %d previous values", tt.name, n)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/role/dirauth/srv"
 	"github.com/tropea-net/tropea/internal/role/dirauth/tally"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/params"
@@ -63,11 +64,18 @@ func compute(t *testing.T, votes []*vote.Vote) *tally.Result {
 
 func computeOf(t *testing.T, authorities int, votes []*vote.Vote) *tally.Result {
 	t.Helper()
-	r, err := tally.Compute(votes, tally.Config{Authorities: authorities, MinInterval: vote.MinInterval, SharedRandom: true})
+	r, err := tally.Compute(votes, tally.Config{Authorities: authorities, MinInterval: vote.MinInterval, AgreedSRV: agree(false)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// agree is what a state says that knows a fresh value, or an old one.
+func agree(fresh bool) func([]*vote.SharedRandom, int, int) (previous, current *consensus.SRV) {
+	return func(votes []*vote.SharedRandom, authorities, agreements int) (previous, current *consensus.SRV) {
+		return srv.Agree(votes, authorities, agreements, fresh)
+	}
 }
 
 // lines returns the lines of a text that begin with a keyword, without it.

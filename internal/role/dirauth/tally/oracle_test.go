@@ -25,7 +25,7 @@ func TestAgainstCTor(t *testing.T) {
 			votes = append(votes, v)
 		}
 		r, err := tally.Compute(votes, tally.Config{
-			Authorities: s.Authorities, MinInterval: vote.MinIntervalTesting, SharedRandom: true, FreshSRV: s.FreshSRV,
+			Authorities: s.Authorities, MinInterval: vote.MinIntervalTesting, AgreedSRV: agree(s.FreshSRV),
 		})
 		if err != nil {
 			t.Fatal(err)

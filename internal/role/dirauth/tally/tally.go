@@ -36,8 +36,10 @@ type Config struct {
 	Authorities int           // how many are configured, those that did not vote included
 	MinInterval time.Duration // vote.MinInterval or vote.MinIntervalTesting
 
-	SharedRandom bool // we take part in the shared random protocol
-	FreshSRV     bool // we have just computed a shared random value: more votes must agree on it than later
+	// AgreedSRV finds the shared random values on which the votes agree: Agreed of a srv.State, since it depends on what we
+	// know ourselves. It gets what each vote says, nil for one that takes no part, ascending by identity; and how many
+	// votes must agree on a value just computed. If it is nil, there are no values.
+	AgreedSRV func(votes []*vote.SharedRandom, authorities, agreements int) (previous, current *consensus.SRV)
 }
 
 // A Result is what Compute makes.
