@@ -20,8 +20,11 @@ import (
 	"github.com/tropea-net/tropea/internal/role/dos"
 	"github.com/tropea-net/tropea/internal/role/exit"
 	"github.com/tropea-net/tropea/internal/role/exit/resolver"
+	"github.com/tropea-net/tropea/internal/role/intropoint"
+	"github.com/tropea-net/tropea/internal/role/rendpoint"
 	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
 	"github.com/tropea-net/tropea/internal/wire/params"
+	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
 
@@ -66,10 +69,12 @@ func (m meteredNet) DialPacket(ctx context.Context, network, addr string) (net.C
 type ends struct {
 	*exit.Exit
 	resolver *resolver.Resolver
+	intro    *intropoint.Points
+	rend     *rendpoint.Points
 	dos      *dos.DoS
 	env      env.Env
 	cfg      atomic.Pointer[Exit]
-	over     func(*circuit.RelayCircuit) // told of each circuit that is over
+	note     notes
 
 	changed chan struct{} // holds a token when cfg has changed
 
@@ -80,11 +85,20 @@ type ends struct {
 	buckets map[*circuit.RelayCircuit]*dos.StreamBucket
 }
 
-func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool, note func(exit.Event), over func(*circuit.RelayCircuit)) *ends {
+// notes are what ends are to tell.
+type notes struct {
+	stream func(exit.Event)
+	over   func(*circuit.RelayCircuit)
+	cells  func(n uint64) // that came on joined circuits
+}
+
+func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool, note notes) *ends {
 	if cfg.Net != nil {
 		e.Net = cfg.Net
 	}
-	s := &ends{over: over, dos: d, env: e, changed: make(chan struct{}, 1), buckets: map[*circuit.RelayCircuit]*dos.StreamBucket{}}
+	s := &ends{note: note, dos: d, env: e, changed: make(chan struct{}, 1), buckets: map[*circuit.RelayCircuit]*dos.StreamBucket{}}
+	s.intro = intropoint.New()
+	s.rend = rendpoint.New(rendpoint.Config{Refuse: d.RefuseRendezvous, Cells: note.cells})
 	s.cfg.Store(&cfg)
 	cfg.DNS.Env = e
 	s.resolver = resolver.New(cfg.DNS)
@@ -93,7 +107,7 @@ func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool, note func
 		Env: e, Resolver: s.resolver, Policy: exitpolicy.Own(cfg.Policy), MaxStreams: cfg.MaxStreams,
 		KnownRelay:  s.knownRelay,
 		IsRelayAddr: func(a netip.AddrPort) bool { return s.relays.Load().Contains(a) },
-		MayStream:   s.mayStream, Hibernating: hibernating, Note: note,
+		MayStream:   s.mayStream, Hibernating: hibernating, Note: note.stream,
 	})
 	return s
 }
@@ -121,6 +135,7 @@ func (s *ends) setPolicy(cfg Exit, own []netip.Addr) exitpolicy.Policy {
 func (s *ends) apply(v *netdir.View) {
 	s.view.Store(v)
 	p := v.Consensus().Params
+	s.intro.SetParams(p)
 	if p.Of(params.AllowNetworkReentry) != 0 {
 		s.relays.Store(nil)
 	} else {
@@ -172,12 +187,25 @@ func (s *ends) bucket(c *circuit.RelayCircuit) *dos.StreamBucket {
 // Stream implements relay.Ends.
 func (s *ends) Stream(c *circuit.RelayCircuit, in stream.Incoming) { s.Exit.Stream(c, in) }
 
+// Receive implements relay.Ends.
+func (s *ends) Receive(c *circuit.RelayCircuit, m relaymsg.Msg) error {
+	switch m.Cmd {
+	case relaymsg.CmdEstablishIntro, relaymsg.CmdIntroduce1, relaymsg.CmdIntroduce2, relaymsg.CmdIntroEstablished, relaymsg.CmdIntroduceAck:
+		return s.intro.Receive(c, m)
+	case relaymsg.CmdEstablishRendezvous, relaymsg.CmdRendezvous1, relaymsg.CmdRendezvous2, relaymsg.CmdRendezvousEstablished:
+		return s.rend.Receive(c, m)
+	}
+	return s.Exit.Receive(c, m)
+}
+
 // Closed implements relay.Ends.
 func (s *ends) Closed(c *circuit.RelayCircuit) {
 	s.mu.Lock()
 	delete(s.buckets, c)
 	s.mu.Unlock()
-	s.over(c)
+	s.note.over(c)
+	s.intro.Closed(c)
+	s.rend.Closed(c)
 	if p := c.Prev().Peer(); c.Overflowed() && !p.Relay && !c.Prev().Initiated() {
 		s.dos.QueueFull(p.Addr.Addr(), true, s.env.Now())
 	}

@@ -26,7 +26,7 @@ func (s *Server) heartbeat(now time.Time) {
 		notice("Accounting enabled. Sent: %s, Received: %s, Used: %s / %s. The current accounting interval ends on %s, in %s.",
 			bytesText(w), bytesText(r), bytesText(s.account.Used()), bytesText(s.cfg.Accounting.Max), end.Format(time.DateTime), uptime(end.Sub(now)))
 	}
-	s.log.Log(context.Background(), safelog.LevelNotice, s.dos.Stats().Heartbeat(0))
+	s.log.Log(context.Background(), safelog.LevelNotice, s.dos.Stats().Heartbeat(s.ends.intro.Rejected()))
 	s.dos.Expire(now)
 }
 

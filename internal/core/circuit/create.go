@@ -43,7 +43,7 @@ func (r *CreateRequest) Link() *link.Link { return r.circ.prev.table.link }
 // cc, that part grants congestion control, and cc.Inc is in it; else cc is nil.
 func (r *CreateRequest) Accept(keys *kdf.Keys, answer []byte, cc *congestion.Params) error {
 	defer keys.Wipe()
-	material, _ := keys.Circuit(relaycrypt.TorOneKeyLen)
+	material, kh := keys.Circuit(relaycrypt.TorOneKeyLen)
 	defer clear(material)
 	k, err := relaycrypt.ParseTor1(material)
 	if err != nil {
@@ -56,7 +56,7 @@ func (r *CreateRequest) Accept(keys *kdf.Keys, answer []byte, cc *congestion.Par
 			return err
 		}
 	}
-	r.circ.cc, r.circ.sendmeMin = cc, r.SendmeMin
+	r.circ.cc, r.circ.sendmeMin, r.circ.kh = cc, r.SendmeMin, kh
 	r.circ.created(relaycrypt.NewRelay(k), cmd, body)
 	return nil
 }

@@ -87,6 +87,10 @@ func (c *RelayCircuit) extend(m relaymsg.Msg, early bool) error {
 		c.fwd.mu.Unlock()
 		return violation("EXTEND2 on a circuit that goes on already")
 	}
+	if c.fwd.use > UseIntroduce {
+		c.fwd.mu.Unlock()
+		return violation("EXTEND2 on a circuit whose end is in use")
+	}
 	c.fwd.state = relayExtending
 	c.fwd.tries++
 	req.try = c.fwd.tries

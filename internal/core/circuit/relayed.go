@@ -10,6 +10,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/crypt/kdf"
 	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
@@ -23,9 +24,10 @@ type RelayCircuit struct {
 	prev       side // towards the client
 	fwd        forward
 	bwd        backward
-	closed     atomic.Bool   // no cell is to be sent any more; set with both halves' mutexes held, one after the other
-	overflowed atomic.Bool   // see Overflowed
-	born       time.Duration // after the link to prev was opened
+	closed     atomic.Bool     // no cell is to be sent any more; set with both halves' mutexes held, one after the other
+	overflowed atomic.Bool     // see Overflowed
+	kh         [kdf.KHLen]byte // see KH; set before the circuit is open
+	born       time.Duration   // after the link to prev was opened
 
 	cc        *congestion.Params  // what was agreed with the client; set before the circuit is open
 	sendmeMin uint8               // the oldest version of SENDME that is taken; likewise
@@ -55,9 +57,11 @@ type forward struct {
 	mu    sync.Mutex        // guards the fields below
 	crypt *relaycrypt.Relay // its forward part; nil while creating
 	state relayState
+	use   Use
 	early uint8          // RELAY_EARLY cells so far
 	tries uint32         // counts extensions, so that a late answer to a former one is known
 	next  side           // its table is nil while there is no further hop
+	joint *joint         // nil while the circuit is not joined to another; there is no next then
 	queue link.CircQueue // towards next
 }
 
@@ -122,8 +126,8 @@ func (c *RelayCircuit) close(reason cell.DestroyReason, by origin) {
 		c.fwd.mu.Unlock()
 		return
 	}
-	next := c.fwd.next
-	c.fwd.next = side{}
+	next, joint := c.fwd.next, c.fwd.joint
+	c.fwd.next, c.fwd.joint = side{}, nil
 	c.fwd.queue.Close()
 	c.fwd.mu.Unlock()
 	// Whoever sends to prev looks at closed under this mutex: nothing comes after DESTROY.
@@ -142,6 +146,9 @@ func (c *RelayCircuit) close(reason cell.DestroyReason, by origin) {
 	}
 	if e := c.end.Load(); e != nil {
 		e.close()
+	}
+	if joint != nil {
+		joint.to.close(reason, closedHere)
 	}
 	c.prev.table.relay.Closed(c)
 }
@@ -169,10 +176,26 @@ func (c *RelayCircuit) sendQuietly(m relaymsg.Msg) error {
 	return err
 }
 
+// Offer is Send for what the client has not asked for: when too many cells wait already, it sends nothing and returns
+// link.ErrQueueFull, and the circuit lives on.
+func (c *RelayCircuit) Offer(m relaymsg.Msg) error {
+	c.bwd.mu.Lock()
+	defer c.bwd.mu.Unlock()
+	if c.bwd.queue.Full() {
+		return link.ErrQueueFull
+	}
+	defer c.prev.table.link.Out().Signal()
+	return c.sealLocked(m)
+}
+
 // seal encrypts m and appends it to the queue.
 func (c *RelayCircuit) seal(m relaymsg.Msg) error {
 	c.bwd.mu.Lock()
 	defer c.bwd.mu.Unlock()
+	return c.sealLocked(m)
+}
+
+func (c *RelayCircuit) sealLocked(m relaymsg.Msg) error {
 	if c.closed.Load() || c.bwd.crypt == nil {
 		return ErrClosed
 	}
@@ -217,6 +240,11 @@ func (c *RelayCircuit) closeFor(err error) {
 	}
 	c.close(reason, closedHere)
 }
+
+// KH returns what stands for the handshake that made the circuit: whoever knows it took part in that.
+//
+// https://spec.torproject.org/tor-spec/setting-circuit-keys.html
+func (c *RelayCircuit) KH() [kdf.KHLen]byte { return c.kh }
 
 // Prev returns the link towards the client.
 func (c *RelayCircuit) Prev() *link.Link { return c.prev.table.link }

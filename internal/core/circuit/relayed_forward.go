@@ -17,11 +17,19 @@ type ourCell struct {
 // receive implements receiving.
 func (f *forward) receive(run []link.Cell, rx *receiver) {
 	defer rx.reset()
-	destroyed, err := f.pass(run, rx)
-	for i := range rx.ours {
-		if err == nil && !f.circ.closed.Load() {
-			err = f.circ.ours(&rx.ours[i], rx)
+	var destroyed bool
+	var err error
+	for len(run) > 0 && !destroyed && err == nil {
+		var n int
+		n, destroyed, err = f.pass(run, rx)
+		run = run[n:]
+		for i := range rx.ours {
+			if err == nil && !f.circ.closed.Load() {
+				err = f.circ.ours(&rx.ours[i], rx)
+			}
 		}
+		clear(rx.ours)
+		rx.ours = rx.ours[:0]
 	}
 	if len(rx.msgs) > 0 {
 		if err2 := f.circ.end.Load().deliver(rx); err == nil {
@@ -39,57 +47,79 @@ func (f *forward) receive(run []link.Cell, rx *receiver) {
 func (f *forward) panicked()        { f.circ.close(cell.DestroyInternal, closedHere) }
 func (f *forward) linkClosed(error) { f.circ.close(cell.DestroyChannelClosed, closedByPrev) }
 
-// pass decrypts a run of cells, straight into a chunk for the next link, and puts those that are ours into rx. It tells
-// whether the circuit was destroyed. What came before an error is still good.
-func (f *forward) pass(run []link.Cell, rx *receiver) (destroyed bool, err error) {
+// A route is where the cells of a circuit go on.
+type route struct {
+	side
+	queue *link.CircQueue
+	out   *link.OutQueue
+	joint *joint // nil towards the next relay
+}
+
+// pass decrypts a run of cells, straight into a chunk for the next link, and puts those that are ours into rx. On a circuit
+// that is joined to another, the chunk is for the client of that, and the cells are encrypted once more for it. pass tells
+// how many cells it has dealt with: all, but where one that is ours may change the way of those behind it. What came before
+// an error is still good.
+func (f *forward) pass(run []link.Cell, rx *receiver) (n int, destroyed bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.circ.closed.Load() {
-		return false, nil
+		return len(run), false, nil
 	}
-	var out *link.OutQueue
+	var on route
+	switch {
+	case f.next.table != nil:
+		on = route{side: f.next, queue: &f.queue}
+	case f.joint != nil:
+		to := f.joint.to
+		to.bwd.mu.Lock()
+		defer to.bwd.mu.Unlock()
+		if to.closed.Load() {
+			return len(run), false, nil // as this one is in a moment
+		}
+		f.joint.note(uint64(len(run)))
+		on = route{side: to.prev, queue: &to.bwd.queue, joint: f.joint}
+	}
 	var chunk *link.Chunk
-	if f.next.table != nil {
-		out = f.next.table.link.Out()
-		chunk = out.ChunkFor(len(run))
+	if on.queue != nil {
+		on.out = on.table.link.Out()
+		chunk = on.out.ChunkFor(len(run))
 		defer func() {
-			if err2 := f.hand(chunk, rx); err == nil {
+			if err2 := f.hand(chunk, &on, rx); err == nil {
 				err = err2
 			}
 		}()
 	}
 	for i := range run {
 		in := &run[i]
-		switch in.Cmd {
-		case cell.CmdRelay:
-		case cell.CmdRelayEarly:
-			if f.early++; f.early > maxRelayEarly {
-				return false, violation("more than %d RELAY_EARLY cells", maxRelayEarly)
+		if in.Cmd != cell.CmdRelay || f.state == relayCreating {
+			switch drop, destroyed, err := f.admit(in.Cmd); {
+			case destroyed || err != nil:
+				return i, destroyed, err
+			case drop:
+				continue
 			}
-		case cell.CmdDestroy:
-			return true, nil
-		case cell.CmdCreate, cell.CmdCreate2, cell.CmdCreateFast:
-			continue // "drop silently": the ID is in use
-		default:
-			return false, violation("%v from the client's side", in.Cmd)
-		}
-		if f.state == relayCreating {
-			return false, violation("%v on a circuit that is being created", in.Cmd)
 		}
 		dst := in.Body
 		if chunk != nil {
 			if chunk.Full() {
 				full := chunk
-				chunk = out.ChunkFor(len(run) - i)
-				if err := f.hand(full, rx); err != nil {
-					return false, err
+				chunk = on.out.ChunkFor(len(run) - i)
+				if err := f.hand(full, &on, rx); err != nil {
+					return i, false, err
 				}
 			}
-			dst = chunk.Next(f.next.id, in.Cmd)
+			cmd := in.Cmd
+			if on.joint != nil {
+				cmd = cell.CmdRelay // RELAY_EARLY never goes to a client
+			}
+			dst = chunk.Next(on.id, cmd)
 		}
 		if !f.crypt.ForwardTo(dst, in.Body, uint8(in.Cmd)) {
 			if chunk == nil {
-				return false, violation("cell that nobody recognizes at the end of a circuit")
+				return i, false, violation("cell that nobody recognizes at the end of a circuit")
+			}
+			if on.joint != nil {
+				on.joint.to.bwd.crypt.Backward(dst, uint8(cell.CmdRelay))
 			}
 			continue
 		}
@@ -98,17 +128,41 @@ func (f *forward) pass(run []link.Cell, rx *receiver) (destroyed bool, err error
 			chunk.Drop()
 		}
 		rx.ours = append(rx.ours, ourCell{in.Body, in.Cmd == cell.CmdRelayEarly, f.crypt.ForwardTag()})
+		if chunk == nil && f.crypt.Format().Command(in.Body) == relaymsg.CmdRendezvous1 {
+			return i + 1, false, nil // the circuit may be joined to another in a moment
+		}
 	}
-	return false, nil
+	return len(run), false, nil
 }
 
-// hand appends a chunk to the queue for the next relay.
-func (f *forward) hand(chunk *link.Chunk, rx *receiver) error {
-	if chunk.Len() > 0 {
-		rx.owe(f.next.table.link.Out())
+// admit looks at a cell that is no RELAY cell, or comes while the circuit is being created.
+func (f *forward) admit(cmd cell.Command) (drop, destroyed bool, err error) {
+	switch cmd {
+	case cell.CmdRelay:
+	case cell.CmdRelayEarly:
+		if f.early++; f.early > maxRelayEarly {
+			return false, false, violation("more than %d RELAY_EARLY cells", maxRelayEarly)
+		}
+	case cell.CmdDestroy:
+		return false, true, nil
+	case cell.CmdCreate, cell.CmdCreate2, cell.CmdCreateFast:
+		return true, false, nil // "drop silently": the ID is in use
+	default:
+		return false, false, violation("%v from the client's side", cmd)
 	}
-	err := f.queue.Append(chunk)
-	if err != nil {
+	if f.state == relayCreating {
+		return false, false, violation("%v on a circuit that is being created", cmd)
+	}
+	return false, false, nil
+}
+
+// hand appends a chunk to the queue where the cells go on.
+func (f *forward) hand(chunk *link.Chunk, on *route, rx *receiver) error {
+	if chunk.Len() > 0 {
+		rx.owe(on.out)
+	}
+	err := on.queue.Append(chunk)
+	if err != nil && on.joint == nil {
 		f.circ.overflowed.Store(true)
 	}
 	return err

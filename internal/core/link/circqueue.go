@@ -61,11 +61,7 @@ func (q *CircQueue) Append(c *Chunk) error {
 		c.recycle()
 		return nil
 	}
-	limit := &s.max
-	if q.outward {
-		limit = &s.maxOut
-	}
-	if q.cells+c.n > limit.Load() {
+	if q.cells+c.n > q.limit() {
 		out.mu.Unlock()
 		c.recycle()
 		return ErrQueueFull
@@ -98,6 +94,21 @@ func (q *CircQueue) Blocked() bool {
 	q.out.mu.Lock()
 	defer q.out.mu.Unlock()
 	return q.blocked
+}
+
+// Full tells whether one more cell would be too many. Appends must not happen meanwhile.
+func (q *CircQueue) Full() bool {
+	q.out.mu.Lock()
+	defer q.out.mu.Unlock()
+	return q.cells >= q.limit()
+}
+
+// limit returns how many cells may wait.
+func (q *CircQueue) limit() int32 {
+	if q.outward {
+		return q.out.shared.maxOut.Load()
+	}
+	return q.out.shared.max.Load()
 }
 
 // Sent returns how many cells have left the queue, and how long they had waited, all together.

@@ -1,6 +1,7 @@
 package relaymsg
 
 import (
+	"crypto/sha3"
 	"encoding/binary"
 	"fmt"
 
@@ -50,6 +51,18 @@ func ParseEstablishIntro(body []byte) (m EstablishIntro, err error) {
 	}
 	m.Sig = [64]byte(sig)
 	return m, nil
+}
+
+// EstablishIntroMAC returns the MAC of what it covers: the fields before it.
+func EstablishIntroMAC(kh [20]byte, covered []byte) (mac [32]byte) {
+	h := sha3.New256()
+	var length [8]byte
+	binary.BigEndian.PutUint64(length[:], uint64(len(kh)))
+	h.Write(length[:])
+	h.Write(kh[:])
+	h.Write(covered)
+	h.Sum(mac[:0])
+	return mac
 }
 
 // AppendMACed appends what MAC covers: the fields before it.

@@ -65,6 +65,14 @@ func (f Format) BodyOffset(cmd Command) int {
 // MaxBody is the length of the longest body that fits: 498 in V0, 488 or 490 in V1.
 func (f Format) MaxBody(cmd Command) int { return cell.BodyLen - f.BodyOffset(cmd) }
 
+// Command returns the command of the message in a decrypted relay cell.
+func (f Format) Command(body *[cell.BodyLen]byte) Command {
+	if f == V0 {
+		return Command(body[v0Command])
+	}
+	return Command(body[v1Command])
+}
+
 // Decode reads the message in a decrypted relay cell. Its body aliases the cell. Padding is not looked at, nor are the
 // fields of relaycrypt.
 //
@@ -72,10 +80,10 @@ func (f Format) MaxBody(cmd Command) int { return cell.BodyLen - f.BodyOffset(cm
 // command, are not errors: such messages are dropped.
 func (f Format) Decode(body *[cell.BodyLen]byte) (Msg, error) {
 	if f == V0 {
-		m := Msg{Cmd: Command(body[v0Command]), Stream: binary.BigEndian.Uint16(body[v0Stream:])}
+		m := Msg{Cmd: f.Command(body), Stream: binary.BigEndian.Uint16(body[v0Stream:])}
 		return m.cut(body, v0Body, binary.BigEndian.Uint16(body[v0Length:]))
 	}
-	m := Msg{Cmd: Command(body[v1Command])}
+	m := Msg{Cmd: f.Command(body)}
 	if !m.Cmd.Known() {
 		return Msg{}, fmt.Errorf("%v: %w", m.Cmd, ErrUnknownCommand)
 	}
