@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
 	"github.com/tropea-net/tropea/internal/kit/fakepeer"
 	"github.com/tropea-net/tropea/internal/lib/env"
+	"github.com/tropea-net/tropea/internal/lib/memnet"
 	"github.com/tropea-net/tropea/internal/role/dos"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
@@ -36,14 +38,19 @@ var ids = fakepeer.Identities(2)
 type mallory struct {
 	t     testing.TB
 	name  string // of what it does, for failures
+	host  *memnet.Host
 	link  *link.Link
 	cells chan link.Cell // what has come
+	deaf  atomic.Bool    // nothing that comes is kept
 	next  cell.CircID
 	chunk *link.Chunk // of cells that wait for signal
 }
 
 // Batch implements link.Handler.
 func (m *mallory) Batch(b *link.Batch) {
+	if m.deaf.Load() {
+		return
+	}
 	for _, c := range b.Cells {
 		body := *c.Body
 		m.cells <- link.Cell{Circ: c.Circ, Cmd: c.Cmd, Body: &body}
@@ -56,10 +63,10 @@ func (m *mallory) Closed(error) {}
 // mallory makes a link to the relay, as a client, or as a relay with the given identity.
 func (b *bed) mallory(addr string, as *fakepeer.Identity) *mallory {
 	b.t.Helper()
-	m := &mallory{t: b.t, cells: make(chan link.Cell, 100_000)}
 	ip := netip.MustParseAddr(addr)
+	m := &mallory{t: b.t, host: b.net.Host(addr, ip), cells: make(chan link.Cell, 100_000)}
 	cfg := link.Config{
-		Env:        env.Env{Net: b.net.Host(addr, ip), Now: time.Now, Log: b.log},
+		Env:        env.Env{Net: m.host, Now: time.Now, Log: b.log},
 		NewHandler: func(*link.Link) link.Handler { return m },
 	}
 	if as != nil {
@@ -114,6 +121,7 @@ func (m *mallory) newID() cell.CircID {
 type raw struct {
 	*mallory
 	id  cell.CircID
+	kh  [kdf.KHLen]byte
 	out relaycrypt.Outbound
 	in  relaycrypt.Inbound
 	pad *mathrand.ChaCha8
@@ -166,11 +174,12 @@ func (m *mallory) create(cmd cell.Command, body []byte, finish func([]byte) (*kd
 	if err != nil || got.Cmd == cell.CmdDestroy {
 		m.t.Fatalf("answer to %v: %v, %v", cmd, got.Cmd, err)
 	}
-	material, _ := keys.Circuit(relaycrypt.TorOneKeyLen)
+	material, kh := keys.Circuit(relaycrypt.TorOneKeyLen)
 	k, err := relaycrypt.ParseTor1(material)
 	if err != nil {
 		m.t.Fatal(err)
 	}
+	c.kh = kh
 	c.out.Add(k.Forward())
 	c.in.Add(k.Backward())
 	return c

@@ -3,11 +3,11 @@ package relay_test
 import (
 	"fmt"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/kit/allocs"
 	"github.com/tropea-net/tropea/internal/kit/fakepeer"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 )
@@ -61,44 +61,15 @@ func TestPassAllocations(t *testing.T) {
 	for range 200 {
 		m.pass() // the pools fill
 	}
-	defer func(rate int) { runtime.MemProfileRate = rate }(runtime.MemProfileRate)
-	runtime.MemProfileRate = 1
-	before := allocated(t, "circuit.(*Table).Batch")
 	const runs = 500
-	for range runs {
-		m.pass()
-	}
-	n := allocated(t, "circuit.(*Table).Batch") - before
+	n := allocs.During(t, "circuit.(*Table).Batch", func() {
+		for range runs {
+			m.pass()
+		}
+	})
 	if n != 0 {
 		t.Errorf("%d allocations for %d cells", n, runs*len(m.batch.Cells))
 	}
-}
-
-// allocated returns how many objects functions of that name, or what they call, have allocated, but for chunks: the pool
-// of these is as large as the queues are.
-func allocated(t *testing.T, name string) (objects int64) {
-	t.Helper()
-	runtime.GC() // the profile is of what was before the last collection
-	runtime.GC()
-	records := make([]runtime.MemProfileRecord, 10_000)
-	n, ok := runtime.MemProfile(records, true)
-	if !ok {
-		t.Fatalf("%d records", n)
-	}
-	for _, r := range records[:n] {
-		frames := runtime.CallersFrames(r.Stack())
-		within, chunk := false, false
-		for more := true; more; {
-			var f runtime.Frame
-			f, more = frames.Next()
-			within = within || strings.Contains(f.Function, name)
-			chunk = chunk || strings.HasSuffix(f.Function, "link.newChunk")
-		}
-		if within && !chunk {
-			objects += r.AllocObjects
-		}
-	}
-	return objects
 }
 
 // BenchmarkPass measures a cell's way through the relay, from the link's reader to the other link's TLS: that runs beside
