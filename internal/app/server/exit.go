@@ -74,7 +74,7 @@ type ends struct {
 	dos      *dos.DoS
 	env      env.Env
 	cfg      atomic.Pointer[Exit]
-	note     notes
+	over     func(*circuit.RelayCircuit) // told of each circuit that is over
 
 	changed chan struct{} // holds a token when cfg has changed
 
@@ -85,20 +85,13 @@ type ends struct {
 	buckets map[*circuit.RelayCircuit]*dos.StreamBucket
 }
 
-// notes are what ends are to tell.
-type notes struct {
-	stream func(exit.Event)
-	over   func(*circuit.RelayCircuit)
-	cells  func(n uint64) // that came on joined circuits
-}
-
-func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool, note notes) *ends {
+func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool, note func(exit.Event), over func(*circuit.RelayCircuit)) *ends {
 	if cfg.Net != nil {
 		e.Net = cfg.Net
 	}
-	s := &ends{note: note, dos: d, env: e, changed: make(chan struct{}, 1), buckets: map[*circuit.RelayCircuit]*dos.StreamBucket{}}
+	s := &ends{over: over, dos: d, env: e, changed: make(chan struct{}, 1), buckets: map[*circuit.RelayCircuit]*dos.StreamBucket{}}
 	s.intro = intropoint.New()
-	s.rend = rendpoint.New(rendpoint.Config{Refuse: d.RefuseRendezvous, Cells: note.cells})
+	s.rend = rendpoint.New(rendpoint.Config{Refuse: d.RefuseRendezvous})
 	s.cfg.Store(&cfg)
 	cfg.DNS.Env = e
 	s.resolver = resolver.New(cfg.DNS)
@@ -107,7 +100,7 @@ func newEnds(e env.Env, cfg Exit, d *dos.DoS, hibernating func() bool, note note
 		Env: e, Resolver: s.resolver, Policy: exitpolicy.Own(cfg.Policy), MaxStreams: cfg.MaxStreams,
 		KnownRelay:  s.knownRelay,
 		IsRelayAddr: func(a netip.AddrPort) bool { return s.relays.Load().Contains(a) },
-		MayStream:   s.mayStream, Hibernating: hibernating, Note: note.stream,
+		MayStream:   s.mayStream, Hibernating: hibernating, Note: note,
 	})
 	return s
 }
@@ -203,7 +196,7 @@ func (s *ends) Closed(c *circuit.RelayCircuit) {
 	s.mu.Lock()
 	delete(s.buckets, c)
 	s.mu.Unlock()
-	s.note.over(c)
+	s.over(c)
 	s.intro.Closed(c)
 	s.rend.Closed(c)
 	if p := c.Prev().Peer(); c.Overflowed() && !p.Relay && !c.Prev().Initiated() {

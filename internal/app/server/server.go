@@ -146,7 +146,7 @@ func New(cfg Config) (*Server, error) {
 		exitNet = cfg.Env.Net
 	}
 	cfg.Exit.Net = meteredNet{exitNet, s}
-	s.ends = newEnds(cfg.Env, cfg.Exit, s.dos, s.hibernating, notes{s.noteStream, s.noteCircuit, s.stats.RendCells})
+	s.ends = newEnds(cfg.Env, cfg.Exit, s.dos, s.hibernating, s.noteStream, s.noteCircuit)
 	holdNames(s.memory, s.ends.resolver)
 	rc := relay.Config{
 		Log: s.log, Ends: s.ends, QueueDelay: func() time.Duration { return time.Duration(s.queueDelay.Load()) }, Workers: cfg.Workers,

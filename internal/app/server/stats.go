@@ -22,6 +22,7 @@ const (
 type counts struct {
 	v4, v6        link.Traffic
 	read, written link.Cells
+	rend          uint64    // cells on circuits that meet here
 	waits         [2]uint64 // for the limits of reading and writing
 	links         map[*link.Link]link.Traffic
 }
@@ -91,6 +92,9 @@ func (s *Server) countBytes(c *counts, now time.Time) {
 	read, written := s.links.Cells()
 	s.stats.AddCells(cellsSince(read, c.read), cellsSince(written, c.written))
 	c.read, c.written = read, written
+	rend := s.ends.rend.Cells()
+	s.stats.RendCells(rend - c.rend)
+	c.rend = rend
 }
 
 // countLinks counts what each link has carried since the last time.

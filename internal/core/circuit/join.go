@@ -1,6 +1,10 @@
 package circuit
 
-import "github.com/tropea-net/tropea/internal/wire/cell"
+import (
+	"sync/atomic"
+
+	"github.com/tropea-net/tropea/internal/wire/cell"
+)
 
 // Use is what a circuit that ends at this relay is for, besides streams.
 type Use uint8
@@ -33,28 +37,28 @@ func (c *RelayCircuit) Take(u Use) error {
 // A joint leads from a circuit to another that it is joined with. What comes from its client and is not for this relay goes
 // to the client of the other.
 type joint struct {
-	to   *RelayCircuit
-	note func(cells uint64) // told how many cells have come
+	to    *RelayCircuit
+	count *atomic.Uint64 // of cells that have come
 }
 
 // Join makes each of two circuits lead to the other: they end together, too. Both must have been taken for UseRendezvous, and
-// not be joined. note is told of the cells that come on either from now on; it must not block. Only [Relay.Receive] may call
-// Join, for a RENDEZVOUS1 message on service: no cell of service passes meanwhile. An error says that one of the circuits is
-// over, and so is client then.
+// not be joined. count gets one more for each cell that comes on either from now on. Only [Relay.Receive] may call Join, for a
+// RENDEZVOUS1 message on service: no cell of service passes meanwhile. An error says that one of the circuits is over, and
+// so is client then.
 //
 // C tor has rend_splice for it.
-func Join(client, service *RelayCircuit, note func(cells uint64)) error {
-	if err := client.lead(service, note); err != nil {
+func Join(client, service *RelayCircuit, count *atomic.Uint64) error {
+	if err := client.lead(service, count); err != nil {
 		return err
 	}
-	if err := service.lead(client, note); err != nil {
+	if err := service.lead(client, count); err != nil {
 		client.Close(cell.DestroyDestroyed)
 		return err
 	}
 	return nil
 }
 
-func (c *RelayCircuit) lead(to *RelayCircuit, note func(cells uint64)) error {
+func (c *RelayCircuit) lead(to *RelayCircuit, count *atomic.Uint64) error {
 	c.fwd.mu.Lock()
 	defer c.fwd.mu.Unlock()
 	if c.closed.Load() {
@@ -63,6 +67,6 @@ func (c *RelayCircuit) lead(to *RelayCircuit, note func(cells uint64)) error {
 	if c.fwd.use != UseRendezvous || c.fwd.joint != nil {
 		panic("circuit: Join of a circuit that is not for it")
 	}
-	c.fwd.joint = &joint{to, note}
+	c.fwd.joint = &joint{to, count}
 	return nil
 }

@@ -76,7 +76,7 @@ func (f *forward) pass(run []link.Cell, rx *receiver) (n int, destroyed bool, er
 		if to.closed.Load() {
 			return len(run), false, nil // as this one is in a moment
 		}
-		f.joint.note(uint64(len(run)))
+		f.joint.count.Add(uint64(len(run)))
 		on = route{side: to.prev, queue: &to.bwd.queue, joint: f.joint}
 	}
 	var chunk *link.Chunk

@@ -20,6 +20,8 @@ var harmless = regexp.MustCompile(strings.Join([]string{
 	`V3AuthVotingInterval is very low`,
 	`You are running Tor as root`,
 	`Option '\w+' used more than once`,
+	`HiddenServiceNonAnonymousMode is set`,
+	`configured to run in a non-anonymous mode`,
 	`These options have no effect in this version`,
 	`Your log may contain sensitive information`,
 	`http status code 404 \("Not found"\) .* while fetching consensus directory`,

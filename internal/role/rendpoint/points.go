@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
@@ -13,14 +14,13 @@ import (
 type Config struct {
 	// Refuse tells whether a client that is linked to us is to be refused (dos.DoS.RefuseRendezvous).
 	Refuse func() bool
-	// Cells is told how many cells have come on joined circuits. It must not block.
-	Cells func(n uint64)
 }
 
 // Points are the rendezvous points at a relay. Their methods are safe for concurrent use; the readers of links call them, and
 // none waits.
 type Points struct {
-	cfg Config
+	cfg   Config
+	cells atomic.Uint64
 
 	mu      sync.Mutex // a leaf; guards the fields below
 	waiting map[[20]byte]*circuit.RelayCircuit
@@ -43,6 +43,9 @@ func (p *Points) Waiting() int {
 	defer p.mu.Unlock()
 	return len(p.cookies)
 }
+
+// Cells returns how many cells have come on joined circuits.
+func (p *Points) Cells() uint64 { return p.cells.Load() }
 
 // Receive takes a message about rendezvous. An error closes the circuit with PROTOCOL.
 func (p *Points) Receive(c *circuit.RelayCircuit, m relaymsg.Msg) error {
@@ -101,7 +104,7 @@ func (p *Points) meet(c *circuit.RelayCircuit, body []byte) error {
 		return errUnknownCookie
 	}
 	// The client may answer at once, and then the way to the service must be there.
-	if err := circuit.Join(client, c, p.cfg.Cells); err != nil {
+	if err := circuit.Join(client, c, &p.cells); err != nil {
 		return err
 	}
 	return client.Send(relaymsg.Msg{Cmd: relaymsg.CmdRendezvous2, Body: m.Handshake})
