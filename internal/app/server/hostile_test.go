@@ -185,14 +185,20 @@ func (m *mallory) create(cmd cell.Command, body []byte, finish func([]byte) (*kd
 	return c
 }
 
-// queue queues a message in a cell of the given command.
+// queue queues a message to the relay, in a cell of the given command.
 func (c *raw) queue(cmd cell.Command, msg relaymsg.Msg) {
+	c.t.Helper()
+	c.queueTo(0, cmd, msg)
+}
+
+// queueTo queues a message to a hop.
+func (c *raw) queueTo(hop int, cmd cell.Command, msg relaymsg.Msg) {
 	c.t.Helper()
 	var body [cell.BodyLen]byte
 	if err := relaymsg.V0.Encode(&body, msg, c.pad); err != nil {
-		c.t.Fatal(err)
+		c.t.Error(err)
 	}
-	c.out.Seal(&body, uint8(cmd), 0)
+	c.out.Seal(&body, uint8(cmd), hop)
 	c.send(c.id, cmd, body[:])
 }
 

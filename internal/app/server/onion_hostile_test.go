@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"crypto/ed25519"
-	"fmt"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -18,53 +17,53 @@ import (
 // https://spec.torproject.org/rend-spec/introduction-protocol.html
 func TestHostileOnions(t *testing.T) {
 	honest := func(c *raw) []byte { return c.establishIntro(nil, nil) }
-	say := func(cmd relaymsg.Command, body ...byte) func(*bed, *raw) {
-		return func(_ *bed, c *raw) { c.say(cmd, body) }
+	say := func(cmd relaymsg.Command, body ...byte) func(*raw) {
+		return func(c *raw) { c.say(cmd, body) }
 	}
-	establish := func(tamper func(m *relaymsg.EstablishIntro)) func(*bed, *raw) {
-		return func(_ *bed, c *raw) { c.say(relaymsg.CmdEstablishIntro, c.establishIntro(nil, tamper)) }
+	establish := func(tamper func(m *relaymsg.EstablishIntro)) func(*raw) {
+		return func(c *raw) { c.say(relaymsg.CmdEstablishIntro, c.establishIntro(nil, tamper)) }
 	}
 	// raw bytes of an honest ESTABLISH_INTRO, changed
-	mangle := func(change func(body []byte) []byte) func(*bed, *raw) {
-		return func(_ *bed, c *raw) { c.say(relaymsg.CmdEstablishIntro, change(honest(c))) }
+	mangle := func(change func(body []byte) []byte) func(*raw) {
+		return func(c *raw) { c.say(relaymsg.CmdEstablishIntro, change(honest(c))) }
 	}
-	extend := func(_ *bed, c *raw) {
+	extend := func(c *raw) {
 		c.queue(cell.CmdRelayEarly, extend2(c.t, 1, netip.MustParseAddrPort("203.0.113.9:1")))
 		c.signal()
 	}
-	intro := func(_ *bed, c *raw) { c.intro(nil) }
-	wait := func(_ *bed, c *raw) { c.wait() }
-	introduce := func(_ *bed, c *raw) { c.say(relaymsg.CmdIntroduce1, introduce1(c.t, introKey)) }
-	answered := func(b *bed, c *raw) { introduce(b, c); c.take() }
-	clients := 0
-	client := func(b *bed) *raw { // one that waits elsewhere
-		clients++
-		c := b.mallory(fmt.Sprintf("198.51.101.%d", clients), nil).circuit()
+	intro := func(c *raw) { c.intro(nil) }
+	wait := func(c *raw) { c.wait() }
+	introduce := func(c *raw) { c.say(relaymsg.CmdIntroduce1, introduce1(c.t, introKey)) }
+	answered := func(c *raw) { introduce(c); c.take() }
+	var clients, services *mallory // honest ones, elsewhere
+	client := func() *raw {
+		c := clients.circuit()
 		c.wait()
 		return c
 	}
-	joined := func(b *bed, c *raw) { c.meet(client(b)) }
-	joinedAsClient := func(b *bed, c *raw) {
+	watched := false // somebody waits who is to wait still
+	bystander := func(*raw) { client(); watched = true }
+	joined := func(c *raw) { c.meet(client()) }
+	joinedAsClient := func(c *raw) {
 		c.wait()
-		clients++
-		b.mallory(fmt.Sprintf("198.51.101.%d", clients), nil).circuit().meet(c)
+		services.circuit().meet(c)
 	}
 	meet := say(relaymsg.CmdRendezvous1, append(cookie[:], make([]byte, 64)...)...)
-	garbage := func(_ *bed, c *raw) {
+	garbage := func(c *raw) {
 		c.send(c.id, cell.CmdRelay, make([]byte, cell.BodyLen))
 		c.signal()
 	}
-	early := func(_ *bed, c *raw) {
+	early := func(c *raw) {
 		for range 9 {
 			c.send(c.id, cell.CmdRelayEarly, make([]byte, cell.BodyLen))
 		}
 		c.signal()
 	}
 	_, stranger, _ := ed25519.GenerateKey(nil)
-	for _, tt := range []struct {
+	table := []struct {
 		name   string
-		before func(*bed, *raw) // honest
-		do     func(*bed, *raw)
+		before func(*raw) // honest
+		do     func(*raw)
 	}{
 		{"ESTABLISH_INTRO, empty", nil, say(relaymsg.CmdEstablishIntro)},
 		{"ESTABLISH_INTRO of version 2", nil, mangle(func(b []byte) []byte { b[0] = 0; return b })},
@@ -81,22 +80,22 @@ func TestHostileOnions(t *testing.T) {
 		})},
 		{"ESTABLISH_INTRO with a wrong MAC", nil, establish(func(m *relaymsg.EstablishIntro) { m.MAC[31] ^= 1 })},
 		{"ESTABLISH_INTRO with a wrong signature", nil, establish(func(m *relaymsg.EstablishIntro) { m.Sig[0] = 1 })},
-		{"ESTABLISH_INTRO with the key of another", nil, func(_ *bed, c *raw) {
+		{"ESTABLISH_INTRO with the key of another", nil, func(c *raw) {
 			c.say(relaymsg.CmdEstablishIntro, c.establishIntro(nil, func(m *relaymsg.EstablishIntro) {
 				m.AuthKey = authKeyOf(stranger)
 				maced, _ := m.AppendMACed(nil)
 				m.MAC = relaymsg.EstablishIntroMAC(c.kh, maced)
 			}))
 		}},
-		{"ESTABLISH_INTRO again", intro, func(_ *bed, c *raw) { c.say(relaymsg.CmdEstablishIntro, honest(c)) }},
-		{"ESTABLISH_INTRO of a client that waits", wait, func(_ *bed, c *raw) { c.say(relaymsg.CmdEstablishIntro, honest(c)) }},
-		{"ESTABLISH_INTRO after INTRODUCE1", answered, func(_ *bed, c *raw) { c.say(relaymsg.CmdEstablishIntro, honest(c)) }},
-		{"ESTABLISH_INTRO on a joined circuit", joined, func(_ *bed, c *raw) { c.say(relaymsg.CmdEstablishIntro, honest(c)) }},
+		{"ESTABLISH_INTRO again", intro, func(c *raw) { c.say(relaymsg.CmdEstablishIntro, honest(c)) }},
+		{"ESTABLISH_INTRO of a client that waits", wait, func(c *raw) { c.say(relaymsg.CmdEstablishIntro, honest(c)) }},
+		{"ESTABLISH_INTRO after INTRODUCE1", answered, func(c *raw) { c.say(relaymsg.CmdEstablishIntro, honest(c)) }},
+		{"ESTABLISH_INTRO on a joined circuit", joined, func(c *raw) { c.say(relaymsg.CmdEstablishIntro, honest(c)) }},
 
 		{"INTRODUCE1, empty", nil, say(relaymsg.CmdIntroduce1)},
 		{"INTRODUCE1 of 19 bytes", nil, say(relaymsg.CmdIntroduce1, make([]byte, 19)...)},
 		{"INTRODUCE1 again", answered, introduce},
-		{"INTRODUCE1 again, after one of bad format", func(_ *bed, c *raw) { c.say(relaymsg.CmdIntroduce1, make([]byte, 20)); c.take() }, introduce},
+		{"INTRODUCE1 again, after one of bad format", func(c *raw) { c.say(relaymsg.CmdIntroduce1, make([]byte, 20)); c.take() }, introduce},
 		{"INTRODUCE1 of a service", intro, introduce},
 		{"INTRODUCE1 of a client that waits", wait, introduce},
 
@@ -105,21 +104,20 @@ func TestHostileOnions(t *testing.T) {
 		{"ESTABLISH_RENDEZVOUS of 21 bytes", nil, say(relaymsg.CmdEstablishRendezvous, append(cookie[:], 0)...)},
 		{"ESTABLISH_RENDEZVOUS again", wait, say(relaymsg.CmdEstablishRendezvous, make([]byte, 20)...)},
 		{"ESTABLISH_RENDEZVOUS of a service", intro, say(relaymsg.CmdEstablishRendezvous, cookie[:]...)},
-		{"ESTABLISH_RENDEZVOUS with a cookie in use", func(b *bed, _ *raw) { client(b) }, say(relaymsg.CmdEstablishRendezvous, cookie[:]...)},
+		{"ESTABLISH_RENDEZVOUS with a cookie in use", bystander, say(relaymsg.CmdEstablishRendezvous, cookie[:]...)},
 		{"ESTABLISH_RENDEZVOUS after INTRODUCE1", answered, say(relaymsg.CmdEstablishRendezvous, cookie[:]...)},
 		{"ESTABLISH_RENDEZVOUS on a joined circuit", joinedAsClient, say(relaymsg.CmdEstablishRendezvous, cookie[:]...)},
 
 		{"RENDEZVOUS1, empty", nil, say(relaymsg.CmdRendezvous1)},
-		{"RENDEZVOUS1 of 19 bytes", func(b *bed, _ *raw) { client(b) }, say(relaymsg.CmdRendezvous1, cookie[:19]...)},
+		{"RENDEZVOUS1 of 19 bytes", bystander, say(relaymsg.CmdRendezvous1, cookie[:19]...)},
 		{"RENDEZVOUS1 for nobody", nil, meet},
 		{"RENDEZVOUS1 for itself", wait, meet},
 		{"RENDEZVOUS1 for a client that has met", joined, meet},
-		{"RENDEZVOUS1 of another service for a client that has met", func(b *bed, _ *raw) {
-			clients++
-			b.mallory(fmt.Sprintf("198.51.101.%d", clients), nil).circuit().meet(client(b))
+		{"RENDEZVOUS1 of another service for a client that has met", func(*raw) {
+			services.circuit().meet(client())
 		}, meet},
-		{"RENDEZVOUS1 for a client that has gone", func(b *bed, _ *raw) { client(b).close() }, meet},
-		{"RENDEZVOUS1 of an introduction point's circuit", func(b *bed, c *raw) { client(b); c.intro(nil) }, meet},
+		{"RENDEZVOUS1 for a client that has gone", func(*raw) { client().close() }, meet},
+		{"RENDEZVOUS1 of an introduction point's circuit", func(c *raw) { bystander(c); c.intro(nil) }, meet},
 
 		{"INTRODUCE2 from a client", nil, say(relaymsg.CmdIntroduce2, make([]byte, 200)...)},
 		{"INTRO_ESTABLISHED from a service", intro, say(relaymsg.CmdIntroEstablished, 0)},
@@ -127,7 +125,7 @@ func TestHostileOnions(t *testing.T) {
 		{"RENDEZVOUS_ESTABLISHED from a client", wait, say(relaymsg.CmdRendezvousEstablished)},
 		{"RENDEZVOUS2 from a client", wait, say(relaymsg.CmdRendezvous2, make([]byte, 64)...)},
 
-		{"ESTABLISH_INTRO while extending", extend, func(_ *bed, c *raw) { c.say(relaymsg.CmdEstablishIntro, honest(c)) }},
+		{"ESTABLISH_INTRO while extending", extend, func(c *raw) { c.say(relaymsg.CmdEstablishIntro, honest(c)) }},
 		{"EXTEND2 of an introduction point's circuit", intro, extend},
 		{"EXTEND2 of a client that waits", wait, extend},
 		{"EXTEND2 of a joined circuit", joined, extend},
@@ -135,35 +133,36 @@ func TestHostileOnions(t *testing.T) {
 		{"unrecognized cell of a client that waits", wait, garbage},
 		{"too many RELAY_EARLY cells of a service", joined, early},
 		{"too many RELAY_EARLY cells of a client", joinedAsClient, early},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBed(t, nil)
-				if tt.name == "ESTABLISH_INTRO while extending" {
-					// A dial that hangs.
-					dead := b.net.Host("dead", netip.MustParseAddr("203.0.113.9"))
-					b.net.Cut(b.host, dead)
-				}
-				other := b.mallory("198.51.100.9", nil).circuit()
-				other.say(relaymsg.CmdEstablishIntro, other.establishIntro(nil, nil))
-				other.want(relaymsg.CmdIntroEstablished)
-				m := b.mallory("198.51.100.1", ids[0])
-				c := m.circuit()
-				if tt.before != nil {
-					tt.before(b, c)
-				}
-				tt.do(b, c)
-				c.wantDestroyed(cell.DestroyProtocol)
-				// Others go on, and one may still wait with that cookie, unless somebody does.
-				if b.server.ends.rend.Waiting() == 0 {
-					honest := client(b)
-					b.mallory("198.51.100.2", nil).circuit().meet(honest)
-				}
-				b.server.links.Close()
-				b.wantNoPoints()
-			})
-		})
 	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, nil)
+		b.net.Cut(b.host, b.net.Host("dead", netip.MustParseAddr("203.0.113.9"))) // extend does not get anywhere
+		m := b.mallory("198.51.100.1", ids[0])
+		clients, services = b.mallory("198.51.100.2", nil), b.mallory("198.51.100.3", nil)
+		for _, tt := range table {
+			m.name, clients.name, services.name = tt.name, tt.name, tt.name
+			c := m.circuit()
+			if tt.before != nil {
+				tt.before(c)
+			}
+			tt.do(c)
+			c.wantDestroyed(cell.DestroyProtocol)
+			if watched && b.server.ends.rend.Waiting() != 1 {
+				t.Errorf("%s: another client waits no longer", tt.name)
+			}
+			watched = false
+			for id := clients.next; id > 0; id-- {
+				clients.send(1<<31|id, cell.CmdDestroy, []byte{0})
+			}
+			clients.signal()
+			b.wantNoPoints()
+			good := client()
+			services.circuit().meet(good)
+			good.close()
+			b.wantNoCircuits()
+		}
+		b.wantHonest("192.0.2.2")
+	})
 }
 
 // A client that is no relay away cannot introduce itself.
@@ -179,7 +178,7 @@ func TestSingleHopIntroduction(t *testing.T) {
 	})
 }
 
-// What a service sends behind RENDEZVOUS1, in the same batch, goes to the client.
+// What a service sends behind RENDEZVOUS1, in the same batch, goes to the client, and none of it as RELAY_EARLY.
 func TestSentWithRendezvous1(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, nil)
@@ -187,8 +186,8 @@ func TestSentWithRendezvous1(t *testing.T) {
 		c.wait()
 		c.meetAt(s)
 		s.relay(relaymsg.CmdRendezvous1, 0, append(cookie[:], 1, 2))
-		for i := range 3 {
-			s.queueTo(1, relaymsg.Msg{Cmd: relaymsg.CmdData, Stream: 1, Body: []byte{byte(i)}})
+		for i, cmd := range []cell.Command{cell.CmdRelay, cell.CmdRelayEarly, cell.CmdRelay} {
+			s.queueTo(1, cmd, relaymsg.Msg{Cmd: relaymsg.CmdData, Stream: 1, Body: []byte{byte(i)}})
 		}
 		s.signal()
 		msgs, destroyed, reason := c.take()

@@ -34,17 +34,6 @@ func (c *raw) meetAt(service *raw) {
 	service.in.Add(k.Forward())
 }
 
-// queueTo queues a message to a hop.
-func (c *raw) queueTo(hop int, msg relaymsg.Msg) {
-	c.t.Helper()
-	var body [cell.BodyLen]byte
-	if err := relaymsg.V0.Encode(&body, msg, c.pad); err != nil {
-		c.t.Error(err)
-	}
-	c.out.Seal(&body, uint8(cell.CmdRelay), hop)
-	c.send(c.id, cell.CmdRelay, body[:])
-}
-
 // TestSplice sends much both ways at once between a client and a service that have met, and looks at what is counted of it.
 func TestSplice(t *testing.T) {
 	size := 32 << 20 // either way
@@ -70,7 +59,7 @@ func TestSplice(t *testing.T) {
 					runtime.Gosched()
 				}
 				noise.Read(data)
-				from.queueTo(1, relaymsg.Msg{Cmd: relaymsg.CmdData, Stream: 1, Body: data})
+				from.queueTo(1, cell.CmdRelay, relaymsg.Msg{Cmd: relaymsg.CmdData, Stream: 1, Body: data})
 			}
 			from.signal()
 		}
@@ -221,4 +210,43 @@ func TestMeetAndPart(t *testing.T) {
 			t.Fatalf("%d are left", left)
 		}
 	}
+}
+
+// A client that does not read what the service sends loses the circuit, and so does the service. Others do not notice.
+func TestSpliceFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, func(cfg *Config) { cfg.MaxMemory = 1 << 30 })
+		client, service := b.mallory("198.51.100.1", nil), b.mallory("198.51.100.2", ids[0])
+		c, s := client.circuit(), service.circuit()
+		c.wait()
+		s.meet(c)
+		good, fine := b.mallory("198.51.100.3", nil).circuit(), b.mallory("198.51.100.4", ids[1]).circuit()
+		good.wait()
+		fine.meet(good)
+		b.net.Cut(b.host, client.host)
+		for range 5000 {
+			s.send(s.id, cell.CmdRelay, make([]byte, cell.BodyLen))
+		}
+		s.signal()
+		s.wantDestroyed(cell.DestroyResourceLimit)
+		if n := b.server.memory.Used()["circuit queues"]; n != 0 {
+			t.Errorf("%d bytes are in queues", n)
+		}
+		b.net.Heal(b.host, client.host)
+		synctest.Wait()
+		destroyed := false
+		for len(client.cells) > 0 {
+			got := <-client.cells
+			destroyed = destroyed || got.Cmd == cell.CmdDestroy && cell.DestroyReason(got.Body[0]) == cell.DestroyResourceLimit
+		}
+		if !destroyed {
+			t.Error("the client has not heard of it")
+		}
+		good.wantAlive()
+		fine.wantAlive()
+		// Only clients that overflow the queue of the next relay attack it.
+		if n := b.server.dos.Stats().FullQueues; n != 0 {
+			t.Errorf("%d circuits count as attacks", n)
+		}
+	})
 }

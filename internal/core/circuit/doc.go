@@ -7,7 +7,8 @@
 // [Tunnel] is what streams belong to: one circuit now, several legs once conflux is there.
 //
 // Lock order: tunnel.mu → send Half → receive Half → the link's out queue. No receive Half is held when tunnel.mu is
-// taken. The table's mutex is a leaf.
+// taken. Of two [RelayCircuit]s that are joined, the forward half of one comes before the backward half of the other. The
+// table's mutex is a leaf.
 //
 // https://spec.torproject.org/tor-spec/relay-cells.html
 package circuit
