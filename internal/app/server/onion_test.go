@@ -13,6 +13,7 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/circext"
 	"github.com/tropea-net/tropea/internal/wire/params"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
+	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
 
 // introKey is by what a service is known to its introduction point.
@@ -174,6 +175,27 @@ func TestIntroduction(t *testing.T) {
 	})
 }
 
+// C tor's clients test circuits that they have used by a stream to nowhere (pathbias_send_usable_probe): it is refused as on any
+// other circuit, which lives on.
+func TestProbeOfOnionCircuit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, func(cfg *Config) { cfg.Exit.RefuseUnknown = torrc.No })
+		s, c := b.mallory("198.51.100.1", ids[0]).circuit(), b.mallory("198.51.100.2", ids[1]).circuit()
+		s.intro(nil)
+		c.wait()
+		for _, side := range []*raw{s, c} {
+			side.relay(relaymsg.CmdBegin, 1, []byte("0.1.2.3:25\x00"))
+			side.signal()
+			m, err := relaymsg.ParseEnd(side.want(relaymsg.CmdEnd))
+			if err != nil || m.Reason != relaymsg.EndExitPolicy || m.Addr != netip.MustParseAddr("0.1.2.3") {
+				t.Errorf("got %+v, %v", m, err)
+			}
+		}
+		b.mallory("198.51.100.3", nil).circuit().meet(c)
+		s.wantAlive()
+	})
+}
+
 // As many introductions pass as the service, or the consensus, has said: all circuits of a client that floods come by one
 // link.
 //
@@ -265,6 +287,10 @@ func TestIntroduceToDeafService(t *testing.T) {
 		if got, destroyed, _ := s.take(); len(got) != passed || destroyed {
 			t.Errorf("%d introductions came, destroyed: %v; want %d", len(got), destroyed, passed)
 		}
+		c := client.circuit()
+		c.say(relaymsg.CmdIntroduce1, hello)
+		c.wantAck(relaymsg.IntroduceOK)
+		s.want(relaymsg.CmdIntroduce2)
 	})
 }
 

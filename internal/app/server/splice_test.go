@@ -216,7 +216,7 @@ func TestMeetAndPart(t *testing.T) {
 func TestSpliceFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, func(cfg *Config) { cfg.MaxMemory = 1 << 30 })
-		client, service := b.mallory("198.51.100.1", nil), b.mallory("198.51.100.2", ids[0])
+		client, service := b.mallory("198.51.100.1", nil), b.mallory("198.51.100.2", nil)
 		c, s := client.circuit(), service.circuit()
 		c.wait()
 		s.meet(c)

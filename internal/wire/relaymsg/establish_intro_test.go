@@ -2,8 +2,6 @@ package relaymsg
 
 import (
 	"crypto/ed25519"
-	"crypto/sha3"
-	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -89,9 +87,7 @@ func TestEstablishIntroProofs(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(m.Signed), string(maced)) || len(m.Signed)-len(maced) != 32 {
 		t.Fatalf("under the MAC is %x, %v\nsigned %x", maced, err, m.Signed)
 	}
-	kh := wiretest.Unhex(introKH)
-	input := binary.BigEndian.AppendUint64(nil, uint64(len(kh)))
-	if sha3.Sum256(append(append(input, kh...), maced...)) != m.MAC {
+	if EstablishIntroMAC([20]byte(wiretest.Unhex(introKH)), maced) != m.MAC {
 		t.Error("the MAC is not over what AppendMACed gives")
 	}
 }
