@@ -1,6 +1,7 @@
 package voteoracle
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,8 +38,11 @@ func TestRecord(t *testing.T) {
 	if diff := cmp.Diff(timeless(want.Microdesc), timeless(got.Microdesc)); diff != "" {
 		t.Errorf("consensus of flavor microdesc (-recorded +now):\n%s", diff)
 	}
-	if diff := cmp.Diff(want.Notes, got.Notes); diff != "" {
-		t.Errorf("notes (-recorded +now):\n%s", diff)
+	// On a busy machine C tor may have missed a consensus before, and told of it what it tells again.
+	for _, note := range want.Notes {
+		if !slices.Contains(got.Notes, note) {
+			t.Errorf("no note %q in %q", note, got.Notes)
+		}
 	}
 }
 
