@@ -13,6 +13,7 @@ const maxRate = math.MaxInt32
 func (v *Values) checkBandwidth() error {
 	for _, name := range []string{
 		"BandwidthRate", "BandwidthBurst", "MaxAdvertisedBandwidth", "RelayBandwidthRate", "RelayBandwidthBurst", "PerConnBWRate", "PerConnBWBurst",
+		"AuthDirFastGuarantee", "AuthDirGuardBWGuarantee",
 	} {
 		switch n := v.Uint64(name); {
 		case n == maxRate+1: // who says "2 GB" does not mean to be wrong by one

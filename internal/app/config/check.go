@@ -15,7 +15,7 @@ import (
 // check validates values whatever they are used for, and moves some of them into their range. What it demands is what
 // C tor demands (options_validate_cb).
 func (v *Values) check() error {
-	for _, f := range []func() error{v.checkEffects, v.checkRanges, v.checkPorts, v.checkWords, v.checkBandwidth, v.checkTogether, v.checkTesting} {
+	for _, f := range []func() error{v.checkEffects, v.checkRanges, v.checkPorts, v.checkWords, v.checkBandwidth, v.checkAuthority, v.checkTogether, v.checkTesting} {
 		if err := f(); err != nil {
 			return err
 		}

@@ -86,7 +86,6 @@ func TestRefused(t *testing.T) {
 		"MapAddress 192.0.2.1 example.com", "SocksPolicy reject *", "__AllDirActionsPrivate 1", "__LeaveStreamsUnattached 1",
 		"DirPort 80", "ExtORPort auto", "BridgeRelay 1", "ServerTransportPlugin obfs4 exec /x",
 		"HiddenServiceDir /x", "HiddenServicePort 80", "HiddenServiceSingleHopMode 1", "HiddenServiceNonAnonymousMode 1",
-		"AuthoritativeDirectory 1", "V3AuthoritativeDirectory 1", "BridgeAuthoritativeDir 1",
 		"ControlPort 9051", "+__ControlPort 9151", "ControlSocket /x", "DNSPort 53", "TransPort 9040", "NATDPort 1", "HTTPTunnelPort 8118", "MetricsPort 9035",
 		"EntryNodes {us}", "ExcludeNodes a,{??}", "NodeFamily a,{de}",
 	} {
@@ -115,8 +114,8 @@ func TestAccepted(t *testing.T) {
 }
 
 func TestIgnored(t *testing.T) {
-	c := mustLoad(t, "GuardLifetime 90 days\nSandbox 1\nBridgePassword a\nAvoidDiskWrites 0\nConfluxEnabled auto\nSafeSocks 1\nUseBridges 0\nBridge 192.0.2.1:443")
-	want := []string{"These options have no effect in this version: Bridge, BridgePassword, GuardLifetime, Sandbox."}
+	c := mustLoad(t, "GuardLifetime 90 days\nSandbox 1\nGeoIPExcludeUnknown 1\nAvoidDiskWrites 0\nConfluxEnabled auto\nSafeSocks 1\nUseBridges 0\nBridge 192.0.2.1:443")
+	want := []string{"These options have no effect in this version: Bridge, GeoIPExcludeUnknown, GuardLifetime, Sandbox."}
 	if diff := cmp.Diff(want, warnings(c)); diff != "" {
 		t.Error(diff)
 	}

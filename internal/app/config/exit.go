@@ -36,16 +36,16 @@ func newExit(v *Values, relay bool) (e RelayExit, err error) {
 	if v.Bool("ReducedExitPolicy") {
 		e.Own.Ending = exitpolicy.EndReduced
 	}
-	if e.Own.Rules, err = v.policy("ExitPolicy"); err == nil {
+	if e.Own.Rules, err = v.policy("ExitPolicy", exitpolicy.BareRefused); err == nil {
 		v.remarkExitPolicy(e.Own.Rules, e.IPv6)
 	}
 	return e, err
 }
 
 // policy returns the rules of all lines of an option. Those that make no sense are left out with a warning.
-func (v *Values) policy(name string) (p exitpolicy.Policy, err error) {
+func (v *Values) policy(name string, bare exitpolicy.Bare) (p exitpolicy.Policy, err error) {
 	for _, l := range v.Lines(name) {
-		rules, ignored, err := exitpolicy.ParseList(l.Value, exitpolicy.BareRefused)
+		rules, ignored, err := exitpolicy.ParseList(l.Value, bare)
 		if err != nil {
 			return nil, l.Errorf("%w", err)
 		}
@@ -55,6 +55,20 @@ func (v *Values) policy(name string) (p exitpolicy.Policy, err error) {
 		p = append(p, rules...)
 	}
 	return p, nil
+}
+
+// addresses returns the rules of an option that is about addresses alone: ports say nothing there.
+func (v *Values) addresses(name string, bare exitpolicy.Bare) (exitpolicy.Policy, error) {
+	p, err := v.policy(name, bare)
+	narrow := false
+	for i := range p {
+		narrow = narrow || p[i].Ports != exitpolicy.AllPorts
+		p[i].Ports = exitpolicy.AllPorts
+	}
+	if narrow {
+		v.warn("Ignoring ports in %s option.", name)
+	}
+	return p, err
 }
 
 // remarkExitPolicy warns of rules that come too late: all that could match is already decided.
@@ -73,18 +87,4 @@ func (v *Values) remarkExitPolicy(p exitpolicy.Policy, ipv6 bool) {
 			done4, done6 = done4 || !is6, done6 || is6
 		}
 	}
-}
-
-// newDirPolicy takes the DirPolicy lines. Their ports are ignored: those of a client say nothing.
-func newDirPolicy(v *Values) (exitpolicy.Policy, error) {
-	p, err := v.policy("DirPolicy")
-	narrow := false
-	for i := range p {
-		narrow = narrow || p[i].Ports != exitpolicy.AllPorts
-		p[i].Ports = exitpolicy.AllPorts
-	}
-	if narrow {
-		v.warn("Ignoring ports in DirPolicy option.")
-	}
-	return p, err
 }

@@ -12,12 +12,14 @@ import (
 
 // Config is a configuration that is complete and checked.
 type Config struct {
-	Values   *Values
-	Base     *Values   // what Values would be without torrc and command line
-	Torrc    string    // file that was read; empty if none
-	Client   Client    // what the daemon needs to be a client
-	Relay    Relay     // and what to be a relay
-	Messages []Message // to log once the log is open
+	Values *Values
+	Base   *Values // what Values would be without torrc and command line
+	Torrc  string  // file that was read; empty if none
+	Client Client  // what the daemon needs to be a client
+	Relay  Relay   // and what to be a relay
+	// Authority is what a daemon needs to be a directory authority.
+	Authority Authority
+	Messages  []Message // to log once the log is open
 }
 
 // Dump returns what --dump-config prints: all values, or those that differ from the defaults.
@@ -67,6 +69,9 @@ func Load(cmd CommandLine, host Host) (*Config, error) {
 	}
 	if err == nil {
 		c.Relay, err = newRelay(c.Values, host)
+	}
+	if err == nil {
+		c.Authority, err = newAuthority(c.Values, host)
 	}
 	if err == nil && len(c.Client.SocksPorts) == 0 && !c.Relay.Enabled() {
 		c.Values.warn("SocksPort, TransPort, NATDPort, DNSPort, and ORPort are all undefined, and there aren't any onion services configured. Tor will still run, but probably won't do anything.")

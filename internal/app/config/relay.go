@@ -75,7 +75,7 @@ func newRelay(v *Values, host Host) (r Relay, err error) {
 		func() (err error) { r.Outbound, err = newOutbound(v); return err },
 		func() (err error) { r.Account, err = newAccounting(v); return err },
 		func() (err error) { r.Exit, err = newExit(v, r.Enabled()); return err },
-		func() (err error) { r.DirPolicy, err = newDirPolicy(v); return err },
+		func() (err error) { r.DirPolicy, err = v.addresses("DirPolicy", exitpolicy.BareRefused); return err },
 		func() (err error) { r.FrontPage, err = v.path("DirPortFrontPage", host); return err },
 		func() (err error) { r.DNS.ResolvConf, err = v.path("ServerDNSResolvConfFile", host); return err },
 		func() (err error) { r.Stats.GeoIP, err = v.path("GeoIPFile", host); return err },

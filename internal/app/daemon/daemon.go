@@ -57,6 +57,17 @@ var (
 	errPanic = errors.New("a panic was contained")
 )
 
+// errAuthority refuses what config understands and nobody here does yet: the parts of an authority are in role/dirauth.
+var errAuthority = errors.New("AuthoritativeDirectory: not built in this version (directory authority), and starting without it would not do what the configuration says: remove the line if you can do without")
+
+// refuse tells what of a sound configuration a daemon cannot be.
+func refuse(cfg *config.Config) error {
+	if cfg.Authority.Enabled() {
+		return errAuthority
+	}
+	return nil
+}
+
 type reload struct {
 	cfg  *config.Config
 	done chan error
@@ -71,6 +82,9 @@ const lockFile = "lock"
 func New(ctx context.Context, cfg *config.Config, out *logfmt.Output, dropRights func() error) (_ *Daemon, err error) {
 	d := &Daemon{cfg: cfg, out: out, log: slog.New(out.Handler()), reloads: make(chan reload), stops: make(chan chan time.Duration), ready: make(chan struct{}), done: make(chan struct{}), unlock: func() {}}
 	d.ports.connector = newConnector(d.log)
+	if err := refuse(cfg); err != nil {
+		return nil, err
+	}
 	p := cfg.Client.Process
 	defer func() {
 		if err != nil {
@@ -157,6 +171,9 @@ func (d *Daemon) Close() {
 // Reload takes over another configuration, as after SIGHUP. An error means that the old one no longer holds and the
 // daemon is to end.
 func (d *Daemon) Reload(ctx context.Context, cfg *config.Config) error {
+	if err := refuse(cfg); err != nil {
+		return err
+	}
 	r := reload{cfg, make(chan error, 1)}
 	select {
 	case d.reloads <- r:
