@@ -2,6 +2,7 @@ package extrainfo
 
 import (
 	"crypto/ed25519"
+	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
 	"errors"
@@ -223,11 +224,19 @@ func (d *Document) Check(r *routerdesc.Descriptor) error {
 			return fmt.Errorf("extra-info document: %s: %w", x.what, ErrMismatch)
 		}
 	}
-	if err := rsakey.VerifyRaw(r.Identity, d.Digest[:], d.signature); err != nil {
-		return fmt.Errorf("extra-info document: %w: %w", ErrCopy, err)
+	if err := d.CheckSignature(r.Identity); err != nil {
+		return err
 	}
 	if r.ExtraInfo256 != [32]byte{} && d.Digest256 != r.ExtraInfo256 {
 		return fmt.Errorf("extra-info document: SHA-256 digest: %w", ErrCopy)
+	}
+	return nil
+}
+
+// CheckSignature checks the RSA signature alone; its error is ErrCopy.
+func (d *Document) CheckSignature(identity *rsa.PublicKey) error {
+	if err := rsakey.VerifyRaw(identity, d.Digest[:], d.signature); err != nil {
+		return fmt.Errorf("extra-info document: %w: %w", ErrCopy, err)
 	}
 	return nil
 }

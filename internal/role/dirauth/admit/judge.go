@@ -79,26 +79,25 @@ func (c *Config) judge(old, d *routerdesc.Descriptor, pins *keypin.Pins, listed 
 	return verdict{Added, msgValid}, status
 }
 
-// judgeExtra tells whether an extra-info document belongs to the descriptor that we have. It is not ok if its signature is
-// wrong.
+// judgeExtra tells whether an extra-info document, whose RSA signature is right, belongs to the descriptor that we have.
 //
 // C tor: dirserv_add_extrainfo, routerinfo_incompatible_with_extrainfo.
-func judgeExtra(e *extrainfo.Document, d *routerdesc.Descriptor) (v verdict, ok bool) {
+func judgeExtra(e *extrainfo.Document, d *routerdesc.Descriptor) verdict {
 	sameSHA1 := e.Digest == d.ExtraInfo
 	sameSHA256 := e.Digest256 == d.ExtraInfo256 || d.ExtraInfo256 == [32]byte{}
 	switch {
 	case e.Ed25519 != d.Ed25519 || e.SigningKey != d.SigningKey:
-		return verdict{BadExtraInfo, msgExtraCert}, true
+		return verdict{BadExtraInfo, msgExtraCert}
 	case e.Published.Before(d.Published):
-		return verdict{BadExtraInfo, msgExtraTime}, true
+		return verdict{BadExtraInfo, msgExtraTime}
 	case e.Published.After(d.Published):
-		return verdict{Known, msgExtraTime}, true
+		return verdict{Known, msgExtraTime}
 	case !sameSHA256 && !sameSHA1:
-		return verdict{BadExtraInfo, msgExtraDigests}, true
+		return verdict{BadExtraInfo, msgExtraDigests}
 	case !sameSHA256:
-		return verdict{BadExtraInfo, msgExtraSHA256}, true
+		return verdict{BadExtraInfo, msgExtraSHA256}
 	case !sameSHA1:
-		return verdict{BadExtraInfo, msgExtraDigest}, true
+		return verdict{BadExtraInfo, msgExtraDigest}
 	}
-	return verdict{}, e.Check(d) == nil
+	return verdict{}
 }

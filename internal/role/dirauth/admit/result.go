@@ -128,11 +128,11 @@ func (u *upload) router(doc *document) {
 func (u *upload) extra(e *extrainfo.Document) {
 	v := verdict{BadExtraInfo, msgNoDescriptor}
 	if router := u.r.routers[e.RSA]; router != nil {
-		ok := false
-		if v, ok = judgeExtra(e, router.Descriptor); !ok {
-			u.Refusals = append(u.Refusals, Refusal{Rejected, "", extrainfo.ErrCopy})
+		if err := e.CheckSignature(router.Descriptor.Identity); err != nil {
+			u.Refusals = append(u.Refusals, Refusal{Rejected, "", err})
 			return
 		}
+		v = judgeExtra(e, router.Descriptor)
 	}
 	if v.Outcome == Added {
 		u.Extras = append(u.Extras, e)
