@@ -18,10 +18,10 @@ import (
 	"github.com/tropea-net/tropea/internal/role/dirauth/admit"
 	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
 	"github.com/tropea-net/tropea/internal/wire/extrainfo"
-	"github.com/tropea-net/tropea/internal/wire/extrainfo/extrainfotest"
 	"github.com/tropea-net/tropea/internal/wire/keypin"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
 	"github.com/tropea-net/tropea/internal/wire/rsakey"
+	"github.com/tropea-net/tropea/internal/wire/torcert"
 	"github.com/tropea-net/tropea/internal/wire/torversion"
 )
 
@@ -47,22 +47,39 @@ func must[T any](v T, err error) T {
 // A relay can publish documents of many kinds.
 type relay struct {
 	extrainfo.Keys
-	made  *extrainfotest.Relay
-	ntor  *ecdh.PrivateKey
-	onion *rsa.PrivateKey
+	master ed25519.PrivateKey
+	ntor   *ecdh.PrivateKey
+	onion  *rsa.PrivateKey
 }
 
 const nickname = "unnamed"
 
 func newRelay() *relay {
-	made := extrainfotest.New(nickname)
-	return &relay{*made.Keys(now), made, ntorKey, onionKey}
+	_, master, err := ed25519.GenerateKey(nil)
+	_, signing, err2 := ed25519.GenerateKey(nil)
+	if err != nil || err2 != nil {
+		panic("no randomness")
+	}
+	r := &relay{
+		extrainfo.Keys{Identity: must(rsa.GenerateKey(rand.Reader, rsakey.RelayBits)), Signing: signing}, master, ntorKey, onionKey,
+	}
+	r.certify(now.Add(30 * 24 * time.Hour))
+	return r
+}
+
+// certify makes the certificate of the signing key.
+func (r *relay) certify(expires time.Time) {
+	r.SigningCert = must((&torcert.Cert{
+		Type: torcert.TypeIDSigning, Expires: expires, KeyType: torcert.KeyEd25519,
+		Key: [32]byte(r.Signing.Public().(ed25519.PublicKey)), SignedWith: (*[32]byte)(r.master.Public().(ed25519.PublicKey)),
+	}).Sign(r.master))
 }
 
 // withEd returns a relay with our RSA identity and another's Ed25519 identity.
 func (r *relay) withEd(other *relay) *relay {
-	k := extrainfo.Keys{Identity: r.Identity, Signing: other.Signing, SigningCert: other.SigningCert}
-	return &relay{k, nil, r.ntor, r.onion}
+	with := *other
+	with.Identity = r.Identity
+	return &with
 }
 
 func (r *relay) fingerprint() [20]byte { return rsakey.Fingerprint(&r.Identity.PublicKey) }

@@ -96,8 +96,6 @@ func (u *upload) take(d *document) {
 	case d.router == nil:
 		d.parse()
 	}
-	u.r.mu.Lock()
-	defer u.r.mu.Unlock()
 	switch {
 	case d.err != nil && d.isUnspecified():
 		u.note(reject(msgPrivate), d.err)
@@ -112,6 +110,8 @@ func (u *upload) take(d *document) {
 
 func (u *upload) router(doc *document) {
 	r, d := u.r, doc.router
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	v := r.cfg.judgeUpload(descriptorOf(r.routers[d.RSA]), d, r.pins, doc.goodKey)
 	if v.Outcome == Added {
 		var is *Router
@@ -127,7 +127,7 @@ func (u *upload) router(doc *document) {
 
 func (u *upload) extra(e *extrainfo.Document) {
 	v := verdict{BadExtraInfo, msgNoDescriptor}
-	if router := u.r.routers[e.RSA]; router != nil {
+	if router := u.r.Router(e.RSA); router != nil {
 		if err := e.CheckSignature(router.Descriptor.Identity); err != nil {
 			u.Refusals = append(u.Refusals, Refusal{Rejected, "", err})
 			return

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,8 +31,10 @@ const (
 	invalid  = "203.0.113.0/24"
 )
 
-// steps makes the uploads, and the file approved-routers.
-func steps() (list []step, approved string) {
+// steps are the uploads, and the file approved-routers. Their keys take a while to make.
+var steps = sync.OnceValues(makeSteps)
+
+func makeSteps() (list []step, approved string) {
 	const none = "[None]"
 	ok := func(name string, body []byte) {
 		list = append(list, step{name: name, body: body, status: 200, reason: none})
@@ -75,7 +78,7 @@ func steps() (list []step, approved string) {
 	bad("a day and a bit old", "Rejected: Server is expired, or your clock", newRelay().publish(now.Add(-24*h-time.Minute)))
 	ok("nearly a day old", newRelay().publish(now.Add(-24*h+5*time.Minute)))
 	expired := newRelay()
-	expired.Keys = *expired.made.Keys(now.Add(-31 * 24 * h)) // for 30 days
+	expired.certify(now.Add(-2 * h))
 	old("certificate has expired", expired.publish(now))
 
 	tap := newRelay()
