@@ -7,7 +7,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/tokenbucket"
 )
 
-// maxSources bounds the sources that have a bucket of their own; the others share one. It is 4096 * some 200 bytes.
+// maxSources bounds the strangers that have a bucket of their own; the others share one. It is 4096 * some 200 bytes.
 const maxSources = 4096
 
 // A limiter bounds the documents that are checked. Registry.mu guards it.
@@ -53,7 +53,7 @@ func (l *limiter) at(now time.Time) time.Duration {
 // take tells whether n documents of a source may be checked. Relays that we know do not compete with strangers.
 func (l *limiter) take(from netip.Addr, n int, known bool, now time.Time) bool {
 	at := l.at(now)
-	s := l.source(from, at)
+	s := l.source(from, at, known)
 	s.used = at
 	if s.Due(at, s.Take(at, n)) > 0 {
 		s.Untake(n)
@@ -67,8 +67,8 @@ func (l *limiter) take(from netip.Addr, n int, known bool, now time.Time) bool {
 	return true
 }
 
-// source returns the bucket of an address.
-func (l *limiter) source(from netip.Addr, at time.Duration) *source {
+// source returns the bucket of an address. A relay that we know never has to share.
+func (l *limiter) source(from netip.Addr, at time.Duration, known bool) *source {
 	bits := 64
 	if from = from.Unmap(); from.Is4() {
 		bits = 32
@@ -87,7 +87,7 @@ func (l *limiter) source(from netip.Addr, at time.Duration) *source {
 			}
 		}
 	}
-	if len(l.sources) >= maxSources {
+	if len(l.sources) >= maxSources && !known {
 		return &l.rest
 	}
 	s := &source{}

@@ -193,19 +193,22 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-// TestRecorded takes what relays of C tor published in a test network.
+// recordedFile has descriptors that relays of C tor published in a test network, and recordedAt is when.
+const recordedFile = "../../../wire/routerdesc/testdata/cached-descriptors.txt"
+
+var recordedAt = time.Date(2000, 1, 1, 0, 1, 0, 0, time.UTC)
+
 func TestRecorded(t *testing.T) {
-	text, err := os.ReadFile("../../../wire/routerdesc/testdata/cached-descriptors.txt")
+	text, err := os.ReadFile(recordedFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := bytes.Count(text, []byte("router-signature\n"))
-	then := time.Date(2000, 1, 1, 0, 1, 0, 0, time.UTC)
 	r := newRegistry(t, func(c *admit.Config) { c.AllowPrivate = true })
-	if res := r.Upload(from, text, then); res.Status != 200 || len(res.Routers) != n || n == 0 {
+	if res := r.Upload(from, text, recordedAt); res.Status != 200 || len(res.Routers) != n || n == 0 {
 		t.Errorf("got %d of %d: %+v", len(res.Routers), n, res.Refusals)
 	}
-	if res := r.Upload(from, text, then.Add(time.Minute)); !res.NotNew {
+	if res := r.Upload(from, text, recordedAt.Add(time.Minute)); !res.NotNew {
 		t.Errorf("again: got %+v", res)
 	}
 }
