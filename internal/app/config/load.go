@@ -12,13 +12,12 @@ import (
 
 // Config is a configuration that is complete and checked.
 type Config struct {
-	Values *Values
-	Base   *Values // what Values would be without torrc and command line
-	Torrc  string  // file that was read; empty if none
-	Client Client  // what the daemon needs to be a client
-	Relay  Relay   // and what to be a relay
-	// Authority is what a daemon needs to be a directory authority.
-	Authority Authority
+	Values    *Values
+	Base      *Values   // what Values would be without torrc and command line
+	Torrc     string    // file that was read; empty if none
+	Client    Client    // what the daemon needs to be a client
+	Relay     Relay     // and what to be a relay
+	Authority Authority // and what to be a directory authority
 	Messages  []Message // to log once the log is open
 }
 

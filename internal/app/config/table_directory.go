@@ -21,6 +21,6 @@ var directoryOptions = []Option{
 	{Name: "ClientBootstrapConsensusAuthorityOnlyDownloadInitialDelay", Kind: CSVInterval, Default: "0", Help: "wait before asking an authority first, without fallbacks"},
 	{Name: "ClientBootstrapConsensusMaxInProgressTries", Kind: PosInt, Default: "3", Help: "directories asked for the first consensus at once"},
 	{Name: "MaxUnparseableDescSizeToLog", Kind: MemUnit, Default: "10 MB", Help: "bytes of broken descriptors to keep for study"},
-	{Name: "DirAllowPrivateAddresses", Kind: Bool, Default: "0", Help: "believe descriptors with private addresses"},
+	{Name: "DirAllowPrivateAddresses", Kind: Bool, Default: "0", Effect: Built, Help: "believe descriptors with private addresses"},
 	{Name: "ExtendAllowPrivateAddresses", Kind: Bool, Default: "0", Effect: Built, Help: "build circuits through private addresses"},
 }

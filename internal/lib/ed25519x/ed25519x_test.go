@@ -14,7 +14,7 @@ func TestIsKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A point of order 8, from the list of points of small order in RFC 7748's security considerations, as Ed25519 has it.
+	// A point of order 8.
 	small, err := new(edwards25519.Point).SetBytes(unhex(t, "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"))
 	if err != nil {
 		t.Fatal(err)

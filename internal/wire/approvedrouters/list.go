@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tropea-net/tropea/internal/lib/ed25519x"
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
 	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
@@ -83,7 +84,7 @@ func (l *List) add(identity string, status Status) error {
 		l.rsa[rsa] |= status
 	case len(identity) != 43 || netdoc.ParseBase64(ed[:], []byte(identity)) != nil:
 		return fmt.Errorf("%.64q: %w", identity, ErrIdentity)
-	case !isPoint(ed):
+	case !ed25519x.IsKey(ed):
 		return fmt.Errorf("%q: %w", identity, ErrKey)
 	default:
 		l.ed25519[ed] |= status

@@ -2,6 +2,7 @@ package admit_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -47,7 +48,7 @@ func must[T any](v T, err error) T {
 // A relay can publish documents of many kinds.
 type relay struct {
 	extrainfo.Keys
-	master ed25519.PrivateKey
+	master crypto.Signer // Ed25519 identity
 	ntor   *ecdh.PrivateKey
 	onion  *rsa.PrivateKey
 }

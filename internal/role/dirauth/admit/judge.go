@@ -67,7 +67,7 @@ func (c *Config) judge(old, d *routerdesc.Descriptor, pins *keypin.Pins, listed 
 		return reject(msgFuture), 0
 	case d.Published.Before(now.Add(-maxAge)):
 		return reject(msgPast), 0
-	case !c.AllowPrivate && (inet.IsInternal(d.OR.Addr()) || inet.IsInternal(d.OR6.Addr())):
+	case !c.AllowPrivate && (inet.IsInternal(d.OR.Addr()) || d.OR6.IsValid() && inet.IsInternal(d.OR6.Addr())):
 		return reject(msgPrivate), 0
 	case old == nil:
 		return verdict{Added, msgAccepted}, status

@@ -81,6 +81,11 @@ func makeSteps() (list []step, approved string) {
 	expired.certify(now.Add(-2 * h))
 	old("certificate has expired", expired.publish(now))
 
+	torsion := newRelay()
+	torsion.master = newTorsionKey()
+	torsion.certify(now.Add(30 * 24 * h))
+	bad("Ed25519 identity that is no whole key", "(no message)", torsion.publish(now))
+
 	tap := newRelay()
 	tap.onion = nil
 	bad("no TAP key", "Missing TAP key in descriptor.", tap.publish(now))
@@ -91,6 +96,8 @@ func makeSteps() (list []step, approved string) {
 	bad("private IPv6 address", "Rejected: Address is a private address.", newRelay().publish(now, func(d *routerdesc.Descriptor) { d.OR6 = netip.MustParseAddrPort("[fc00::1]:9001") }))
 	zero := newRelay()
 	bad("address 0.0.0.0", "Rejected: Address is a private address.", zero.resign(zero.publish(now), " 192.0.2.1 ", " 0.0.0.0 "))
+	name := newRelay()
+	ok("no nickname", name.resign(name.publish(now), "router unnamed ", "router un_named "))
 	port := newRelay()
 	ok("port 0", port.resign(port.publish(now), " 9001 ", " 0 "))
 	bad("address range", "Suspicious relay address range", newRelay().publish(now, at("198.51.100.77:9001")))
