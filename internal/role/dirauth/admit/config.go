@@ -56,13 +56,13 @@ type Limits struct {
 	SourceRate, SourceBurst int
 	// Documents to check for all sources that are no relay's that we know.
 	StrangerRate, StrangerBurst int
-	// HeldBytes bounds the texts of the descriptors of all relays.
+	// HeldBytes bounds the memory for the descriptors of all relays.
 	HeldBytes int
 }
 
 // The defaults. To check a document takes a third of a millisecond, so that strangers get a sixtieth of a processor in the
-// long run; the public network has some 10,000 relays, whose descriptors of 3 KB come twice a day.
-var defaultLimits = Limits{SourceRate: 5, SourceBurst: 500, StrangerRate: 50, StrangerBurst: 2000, HeldBytes: 256 << 20}
+// long run; the public network has some 10,000 relays, whose descriptors take some 10 KB each and come twice a day.
+var defaultLimits = Limits{SourceRate: 5, SourceBurst: 500, StrangerRate: 50, StrangerBurst: 2000, HeldBytes: 512 << 20}
 
 func (l Limits) orDefaults() Limits {
 	for _, f := range []struct {

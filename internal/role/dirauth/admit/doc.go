@@ -14,7 +14,7 @@
 //   - A body is not looked at if it is longer than MaxBody or has more than MaxDocs documents.
 //   - Signatures are expensive: each source has only so many documents that are checked, and so have all strangers together.
 //     C tor checks all.
-//   - Relays that are not known are refused once the texts of all descriptors reach a limit.
+//   - Relays that are not known are refused once the descriptors of the others take too much memory.
 //   - A pair of identities is pinned when its descriptor is taken. C tor does so when it looks at the descriptor, so that
 //     anybody fills its journal with relays that it refuses.
 //

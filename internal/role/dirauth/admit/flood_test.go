@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,7 +109,7 @@ func heap() uint64 {
 func TestFull(t *testing.T) {
 	a, b := newRelay(), newRelay()
 	text := a.publish(now.Add(-3 * time.Hour))
-	r := newRegistry(t, func(c *admit.Config) { c.Limits.HeldBytes = len(text) })
+	r := newRegistry(t, func(c *admit.Config) { c.Limits.HeldBytes = len(text) + 2000 })
 	for _, s := range []step{
 		{name: "first", body: text, status: 200, reason: "[None]"},
 		{name: "second", body: b.publish(now), status: 503, reason: "This authority knows too many relays."},
@@ -120,6 +121,12 @@ func TestFull(t *testing.T) {
 	}
 	if len(r.Upload(from, b.publish(now), now).Pins) > 0 {
 		t.Error("a relay is pinned that is not taken")
+	}
+	// A line stands for ten rules.
+	many := b.resign(b.publish(now), "\nreject *:*\n", strings.Repeat("\nreject private:1", 100)+"\nreject *:*\n")
+	r = newRegistry(t, func(c *admit.Config) { c.Limits.HeldBytes = len(many) + 30000 })
+	if res := r.Upload(from, many, now); res.Status != 503 {
+		t.Errorf("many rules: got %d %s", res.Status, res.Reason)
 	}
 }
 

@@ -41,8 +41,7 @@ func (l *limiter) set(limits Limits, at time.Duration) {
 	}
 }
 
-// at is the time of the buckets. A clock that is set back stands still until it has caught up, but for real time, which
-// time.Now has too.
+// at is the time of the buckets. What time.Now returns counts by its monotonic part, whatever becomes of the clock.
 func (l *limiter) at(now time.Time) time.Duration {
 	if l.start.IsZero() {
 		l.start = now

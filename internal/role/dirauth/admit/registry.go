@@ -29,7 +29,7 @@ type Registry struct {
 	routers map[[20]byte]*Router
 	hashes  map[[32]byte]*Router // by SHA-256 of the text
 	addrs   map[netip.Addr]int   // how many relays are at an address
-	held    int                  // bytes of all texts
+	held    int                  // bytes of all descriptors, by sizeOf
 }
 
 // New makes a registry without relays. It takes pins, which may be from the journal.
@@ -115,8 +115,17 @@ func (r *Registry) Expire(now time.Time, listed func(digest [20]byte) bool) (n i
 	return n
 }
 
-// usualLen is what the text of a known relay may always have, in bytes.
-const usualLen = 4 << 10
+// usualSize is what a relay that is known may always need, in bytes.
+const usualSize = 8 << 10
+
+// sizeOf is about how much memory a descriptor takes, in bytes. A line of its policy may stand for many rules.
+func sizeOf(d *routerdesc.Descriptor) int {
+	const (
+		fixed = 1 << 10 // keys, and places in the maps
+		entry = 48      // a rule, or a string and what holds it
+	)
+	return fixed + len(d.Text) + entry*(len(d.Policy)+len(d.Family)+len(d.FamilyIDs))
+}
 
 // add judges a descriptor by the rules for all, and keeps it if it is good.
 func (r *Registry) add(d *routerdesc.Descriptor, hash [32]byte, listed bool, now time.Time) (verdict, *Router) {
@@ -125,7 +134,8 @@ func (r *Registry) add(d *routerdesc.Descriptor, hash [32]byte, listed bool, now
 	if v.Outcome != Added {
 		return v, nil
 	}
-	if r.held+len(d.Text) > r.cfg.Limits.HeldBytes && (old == nil || len(d.Text) > max(len(old.Descriptor.Text), usualLen)) {
+	size := sizeOf(d)
+	if r.held+size > r.cfg.Limits.HeldBytes && (old == nil || size > max(sizeOf(old.Descriptor), usualSize)) {
 		return verdict{Busy, msgFull}, nil
 	}
 	kept := *d
@@ -134,7 +144,7 @@ func (r *Registry) add(d *routerdesc.Descriptor, hash [32]byte, listed bool, now
 	r.remove(d.RSA)
 	r.routers[d.RSA], r.hashes[hash] = is, is
 	r.addrs[d.OR.Addr()]++
-	r.held += len(d.Text)
+	r.held += size
 	return v, is
 }
 
@@ -145,7 +155,7 @@ func (r *Registry) remove(id [20]byte) {
 	}
 	delete(r.routers, id)
 	delete(r.hashes, hashOf(old.Descriptor.Text))
-	r.held -= len(old.Descriptor.Text)
+	r.held -= sizeOf(old.Descriptor)
 	addr := old.Descriptor.OR.Addr()
 	if r.addrs[addr]--; r.addrs[addr] == 0 {
 		delete(r.addrs, addr)
