@@ -1,7 +1,8 @@
 // Package keyfile reads and writes the files in which C tor keeps keys, so that one can switch to C tor and back.
 //
 // There are four kinds. Tagged files have a header of 32 bytes, which tells what is in them, and then binary data: Ed25519
-// keys and certificates, onion keys, family keys, and the box around an encrypted master key. RSA keys are PEM blocks.
+// keys and certificates, onion keys, family keys, and the box around an encrypted master key. RSA keys are PEM blocks; that
+// of an authority's identity is encrypted in the way of PKCS #8.
 // A fingerprint file is a line with a nickname, and the public file of a family key a line without one.
 //
 //	file                                parser            tag
@@ -13,6 +14,8 @@
 //	keys/secret_onion_key_ntor          ParseOnion
 //	keys/secret_id_key                  ParseRSA
 //	keys/secret_onion_key               ParseRSA
+//	keys/authority_identity_key         ParseLocked
+//	keys/authority_signing_key          ParseRSA
 //	<name>.secret_family_key            ParseEdSecret     TagFamily
 //	<name>.public_family_id             ParseFamilyID
 //	fingerprint, hashed-fingerprint     ParseFingerprint

@@ -72,11 +72,16 @@ func parseRSA(b []byte, minBits, maxBits int) (*RSASecret, error) {
 		return nil, fmt.Errorf("PEM headers: %w", ErrFormat)
 	}
 	defer clear(block.Bytes)
-	if err := checkPKCS1(block.Bytes, minBits, maxBits); err != nil {
+	return parsePKCS1(block.Bytes, minBits, maxBits)
+}
+
+// parsePKCS1 parses an RSAPrivateKey.
+func parsePKCS1(der []byte, minBits, maxBits int) (*RSASecret, error) {
+	if err := checkPKCS1(der, minBits, maxBits); err != nil {
 		return nil, err
 	}
 	// The error may describe the DER structure; it quotes no number.
-	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	key, err := x509.ParsePKCS1PrivateKey(der)
 	if err != nil || len(key.Primes) != 2 {
 		return nil, ErrKey
 	}
