@@ -237,16 +237,21 @@ func (f looseFile) Read() ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return io.ReadAll(io.LimitReader(r, keyfile.HeaderLen+keyfile.MaxBody+1))
+	return io.ReadAll(io.LimitReader(r, keyfile.MaxRSALen+1))
 }
 
 // Write replaces the file in one step.
-func (f looseFile) Write(b []byte) error {
+func (f looseFile) Write(b []byte) error { return f.writeMode(b, 0o600) }
+
+// writeMode is Write with permissions.
+func (f looseFile) writeMode(b []byte, mode fs.FileMode) error {
 	tmp, err := os.CreateTemp(filepath.Dir(string(f)), strings.TrimPrefix(filepath.Base(string(f)), ".")+".*.tmp") // mode 0600
 	if err != nil {
 		return err
 	}
-	_, err = tmp.Write(b)
+	if _, err = tmp.Write(b); err == nil && mode != 0o600 {
+		err = os.Chmod(tmp.Name(), mode)
+	}
 	if err == nil {
 		err = tmp.Sync()
 	}

@@ -15,9 +15,22 @@ import (
 )
 
 // verbs are what tropea does besides being a tor. A first argument that is none of them is a torrc option or a flag.
-var verbs = map[string]func(ctx context.Context, args []string, stdout, stderr io.Writer) int{
-	"bench":   bench.Main,
-	"testnet": testnet.Main,
+var verbs = map[string]verb{
+	"bench":   noInput(bench.Main),
+	"gencert": gencert,
+	"testnet": noInput(testnet.Main),
+}
+
+// calledAs are the verbs that go by another name, too: that of C tor's tool.
+var calledAs = map[string]verb{"tor-gencert": gencert}
+
+// A verb gets what stands behind it on the command line, and returns the exit code.
+type verb func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int
+
+func noInput(f func(ctx context.Context, args []string, stdout, stderr io.Writer) int) verb {
+	return func(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
+		return f(ctx, args, stdout, stderr)
+	}
 }
 
 func main() {
@@ -28,16 +41,20 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	name := strings.TrimSuffix(filepath.Base(args[0]), ".exe")
 	args = args[1:]
+	if verb, ok := calledAs[name]; ok {
+		return verb(ctx, args, stdin, stdout, stderr)
+	}
 	if name != "tor" && len(args) > 0 {
 		if verb, ok := verbs[args[0]]; ok {
-			return verb(ctx, args[1:], stdout, stderr)
+			return verb(ctx, args[1:], stdin, stdout, stderr)
 		}
 	}
 	return tor(ctx, args, stdin, stdout, stderr)
 }
 
-const usage = `Usage: %s [-f torrc] [Option value]...
-       %s testnet [--fetch] [--help]
+const usage = `Usage: %[1]s [-f torrc] [Option value]...
+       %[1]s testnet [--fetch] [--help]
+       %[1]s gencert [--help]
 
 Without arguments this is a SOCKS proxy into the Tor network, on 127.0.0.1:9050.
 
@@ -61,7 +78,8 @@ Without arguments this is a SOCKS proxy into the Tor network, on 127.0.0.1:9050.
   --hush, --quiet                 log warnings only, or nothing, to standard output
   --Option value, Option value    set an option of the torrc; +Option adds, /Option clears
 
+  gencert                         make keys and certificate of a directory authority (also called tor-gencert)
   testnet                         bring up a private Tor network on this machine
 `
 
-func printUsage(w io.Writer, name string) { fmt.Fprintf(w, usage, name, name) }
+func printUsage(w io.Writer, name string) { fmt.Fprintf(w, usage, name) }

@@ -30,14 +30,21 @@ func newPassphrases(p config.Passphrase, stdin io.Reader, stderr io.Writer) rela
 	switch {
 	case p.None:
 		return noPassphrase{stderr}
-	case p.HasFD && p.FD == 0:
-		return fdPassphrase{stdin}
-	case p.HasFD && !inherited(p.FD):
-		return fdPassphrase{badReader{fmt.Errorf("nothing is open as file descriptor %d", p.FD)}}
 	case p.HasFD:
-		return fdPassphrase{os.NewFile(uintptr(p.FD), "--passphrase-fd")}
+		return fdPassphrase{descriptor(p.FD, stdin)}
 	}
 	return &prompter{stdin: stdin, stderr: stderr}
+}
+
+// descriptor is what came with a number from the process that started this one.
+func descriptor(fd int, stdin io.Reader) io.Reader {
+	switch {
+	case fd == 0:
+		return stdin
+	case !inherited(fd):
+		return badReader{fmt.Errorf("nothing is open as file descriptor %d", fd)}
+	}
+	return os.NewFile(uintptr(fd), "--passphrase-fd")
 }
 
 // notEncrypting says what becomes of the key. Scripts look for the words.
