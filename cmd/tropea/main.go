@@ -18,6 +18,7 @@ import (
 var verbs = map[string]verb{
 	"bench":   noInput(bench.Main),
 	"gencert": gencert,
+	"inspect": inspectVerb,
 	"testnet": noInput(testnet.Main),
 }
 
@@ -55,6 +56,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 const usage = `Usage: %[1]s [-f torrc] [Option value]...
        %[1]s testnet [--fetch] [--help]
        %[1]s gencert [--help]
+       %[1]s inspect [--help]
 
 Without arguments this is a SOCKS proxy into the Tor network, on 127.0.0.1:9050.
 
@@ -79,6 +81,7 @@ Without arguments this is a SOCKS proxy into the Tor network, on 127.0.0.1:9050.
   --Option value, Option value    set an option of the torrc; +Option adds, /Option clears
 
   gencert                         make keys and certificate of a directory authority (also called tor-gencert)
+  inspect                         check directory documents and show what is in them
   testnet                         bring up a private Tor network on this machine
 `
 
