@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,18 +19,21 @@ type Difference struct {
 	OnlyA     Table // relays
 	OnlyB     Table
 	Flags     Table
-	Numbers   Table // bandwidths
+	Numbers   Table // bandwidths, the largest differences first
 	Others    Table // everything else of relays
 	Both      int   // relays that are in both
 	Identical int   // of them, those that do not differ
+
+	alike bool // the documents are of one kind
 }
 
-// Compare compares two consensuses or votes. It is best if they are of one kind: votes know more of relays than consensuses.
+// Compare compares two consensuses or votes. If they are of different kinds, what only one of them can tell is left out.
 func Compare(a, b *Document) (*Difference, error) {
 	if a.net == nil || b.net == nil {
 		return nil, ErrCompare
 	}
 	d := &Difference{
+		alike:   a.net.kind == b.net.kind,
 		Header:  Table{Columns: []string{"item", "A", "B"}},
 		Params:  Table{Columns: []string{"name", "A", "B"}},
 		OnlyA:   Table{Columns: []string{"fingerprint", "nickname", "bandwidth", "flags"}},
@@ -39,13 +43,26 @@ func Compare(a, b *Document) (*Difference, error) {
 		Others:  Table{Columns: []string{"fingerprint", "nickname", "what", "A", "B"}},
 	}
 	for _, name := range names(a.net.header, b.net.header) {
-		if x, y := a.net.header.Get(name), b.net.header.Get(name); x != y {
+		if x, y := a.net.header.Get(name), b.net.header.Get(name); d.differ(name, x, y) {
 			d.Header.row(name, x, y)
 		}
 	}
 	d.params(a.net.params, b.net.params)
 	d.relays(a.net.relays, b.net.relays)
+	slices.SortStableFunc(d.Numbers.Rows, func(x, y []any) int { return cmp.Compare(distance(y), distance(x)) })
 	return d, nil
+}
+
+// distance is by how much the numbers of a row differ. One that is missing counts as zero.
+func distance(row []any) int64 {
+	a, _ := row[3].(int64)
+	b, _ := row[4].(int64)
+	return max(a-b, b-a)
+}
+
+// differ compares values of a name. Digests are those of different documents if the kinds differ.
+func (d *Difference) differ(name string, x, y any) bool {
+	return x != y && (d.alike || x != nil && y != nil && name != "digest")
 }
 
 // params compares words of the form name=value.
@@ -102,7 +119,7 @@ func (d *Difference) relay(a, b *entry) {
 	}
 	for _, name := range names(a.numbers, b.numbers) {
 		x, y := a.numbers.Get(name), b.numbers.Get(name)
-		if x == y {
+		if !d.differ(name, x, y) {
 			continue
 		}
 		same = false
@@ -114,7 +131,7 @@ func (d *Difference) relay(a, b *entry) {
 		d.Numbers.row(a.name(), a.nickname, name, x, y, change)
 	}
 	for _, name := range names(a.rest, b.rest) {
-		if x, y := a.rest.Get(name), b.rest.Get(name); x != y {
+		if x, y := a.rest.Get(name), b.rest.Get(name); d.differ(name, x, y) {
 			d.Others.row(a.name(), a.nickname, name, x, y)
 			same = false
 		}

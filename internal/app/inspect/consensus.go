@@ -62,7 +62,7 @@ func seconds(list ...time.Duration) string {
 	return strings.Join(words, " ")
 }
 
-// addLifetime tells the times of a document, and what they mean at present. Clients use a consensus for a day after its end.
+// addLifetime tells the times of a document, and what they mean at present.
 func (in *Inspector) addLifetime(o *Object, after, fresh, until time.Time) {
 	o.add("valid-after", after)
 	o.add("fresh-until", fresh)
@@ -71,12 +71,10 @@ func (in *Inspector) addLifetime(o *Object, after, fresh, until time.Time) {
 	switch {
 	case now.Before(after):
 		state = "not valid yet, in " + rough(after.Sub(now))
-	case now.After(until.Add(24 * time.Hour)):
-		state = "expired " + rough(now.Sub(until)) + " ago"
 	case now.After(until):
-		state = "expired " + rough(now.Sub(until)) + " ago, clients still use it"
+		state = "expired " + rough(now.Sub(until)) + " ago"
 	case now.After(fresh):
-		state = "valid, to be replaced since " + rough(now.Sub(fresh))
+		state = "valid, but stale for " + rough(now.Sub(fresh))
 	}
 	o.add("state", state)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/wire/authcert"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
+	"github.com/tropea-net/tropea/internal/wire/detachedsig"
 	"github.com/tropea-net/tropea/internal/wire/doclist"
 	"github.com/tropea-net/tropea/internal/wire/netdoc"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
@@ -47,52 +48,82 @@ type kind struct {
 	read          func(in *Inspector, d *Document, text []byte) error
 }
 
-var kinds = []kind{
-	{"consensus or vote", "network-status-version", consensus.MaxLen, (*Inspector).status},
-	{"authority certificate", "dir-key-certificate-version", authcert.MaxLen, (*Inspector).cert},
-	{"router descriptor", "router", routerdesc.MaxLen, (*Inspector).router},
-	{"extra-info document", "extra-info", 1 << 20, (*Inspector).extraInfo},
-	{"microdescriptor", "onion-key", 1 << 20, (*Inspector).microdesc},
-	{"onion service descriptor", "hs-descriptor", maxHSDesc, (*Inspector).hsDesc},
+// Keywords that begin documents which may be mixed.
+const (
+	kwRouter    = "router"
+	kwExtraInfo = "extra-info"
+)
+
+// kinds is filled in by init, since its functions refer to it.
+var kinds []kind
+
+func init() {
+	kinds = []kind{
+		{"consensus or vote", "network-status-version", consensus.MaxLen, (*Inspector).status},
+		{"authority certificate", "dir-key-certificate-version", authcert.MaxLen, (*Inspector).cert},
+		{"router descriptor", kwRouter, routerdesc.MaxLen, (*Inspector).router},
+		{"extra-info document", kwExtraInfo, 1 << 20, (*Inspector).extraInfo},
+		{"microdescriptor", "onion-key", 1 << 20, (*Inspector).microdesc},
+		{"detached signatures", "consensus-digest", detachedsig.MaxLen, (*Inspector).detached},
+		{"onion service descriptor", "hs-descriptor", maxHSDesc, (*Inspector).hsDesc},
+	}
 }
 
-// Documents reads all documents of a file or an answer. They are all of one kind, that of the first.
+// Documents reads all documents of a file or an answer. They are all of the kind of the first; but router descriptors and extra-info
+// documents may be mixed, as relays upload them.
 func (in *Inspector) Documents(data []byte) ([]*Document, error) {
 	word := firstWord(data)
 	if isNumber(word) {
-		return []*Document{in.whole("bandwidth file", data, (*Inspector).bandwidthFile)}, nil
+		d := &Document{Kind: "bandwidth file", Line: 1}
+		d.fail(in.bandwidthFile(d, data))
+		return []*Document{d}, nil
 	}
-	for i := range kinds {
-		if k := &kinds[i]; string(word) == k.keyword {
-			return in.split(k, data), nil
-		}
+	switch {
+	case kindOf(word) == nil:
+		return nil, fmt.Errorf("begins with %q: %w", clean(string(word[:min(len(word), 40)])), ErrKind)
+	case string(word) == kwRouter, string(word) == kwExtraInfo:
+		return in.split(data, kwRouter, kwExtraInfo), nil
 	}
-	return nil, fmt.Errorf("begins with %q: %w", clean(string(word[:min(len(word), 40)])), ErrKind)
+	return in.split(data, string(word)), nil
 }
 
-// split reads the documents of a list.
-func (in *Inspector) split(k *kind, data []byte) (docs []*Document) {
+func kindOf(word []byte) *kind {
+	for i := range kinds {
+		if kinds[i].keyword == string(word) {
+			return &kinds[i]
+		}
+	}
+	return nil
+}
+
+// split reads the documents of a list, extra-info documents last.
+func (in *Inspector) split(data []byte, keywords ...string) (docs []*Document) {
 	pos, line := 0, 1
-	for e := range doclist.Split(data, k.keyword) {
+	var later []func()
+	for e := range doclist.Split(data, keywords...) {
 		start := pos + bytes.Index(data[pos:], e.Text)
 		line += bytes.Count(data[pos:start], []byte{'\n'})
 		pos = start
+		k := kindOf(firstWord(e.Text))
 		d := &Document{Kind: k.name, Line: line}
-		if len(e.Text) > k.limit {
-			d.Err = fmt.Sprintf("line %d: %v", line, netdoc.ErrTooLong)
-		} else {
-			d.fail(k.read(in, d, e.Text))
-		}
 		docs = append(docs, d)
+		read := func() {
+			if len(e.Text) > k.limit {
+				d.fail(&netdoc.Error{Line: 1, Err: netdoc.ErrTooLong})
+			} else {
+				d.fail(k.read(in, d, e.Text))
+			}
+		}
+		if k.keyword == kwExtraInfo {
+			later = append(later, read)
+		} else {
+			read()
+		}
+	}
+	for _, read := range later {
+		read()
 	}
 	return docs
-}
-
-// whole reads a document that is alone in its file.
-func (in *Inspector) whole(name string, data []byte, read func(*Inspector, *Document, []byte) error) *Document {
-	d := &Document{Kind: name, Line: 1}
-	d.fail(read(in, d, data))
-	return d
 }
 
 // fail tells why the document could not be read. Errors count lines from the beginning of the document.
@@ -127,7 +158,7 @@ func isNumber(word []byte) bool {
 
 // AddRouters makes router descriptors known. Those that are malformed are left out.
 func (in *Inspector) AddRouters(data []byte) {
-	for e := range doclist.Split(data, "router") {
+	for e := range doclist.Split(data, kwRouter) {
 		if r, err := routerdesc.Parse(e.Text); err == nil {
 			in.addRouter(r)
 		}

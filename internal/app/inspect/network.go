@@ -5,13 +5,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 )
 
 // A network is what consensuses and votes have in common, for comparing.
 type network struct {
-	kind   string
+	kind   string // "ns", "microdesc" or "vote"
 	header Object // texts
 	params []string
 	relays []entry // ascending by id
@@ -27,13 +28,10 @@ type entry struct {
 }
 
 func networkOf(c *consensus.Consensus) *network {
-	n := &network{kind: "consensus " + c.Flavor.String()}
+	n := &network{kind: c.Flavor.String()}
 	h := &n.header
 	h.add("consensus-method", strconv.Itoa(c.Method))
-	h.add("valid-after", text(c.ValidAfter))
-	h.add("fresh-until", text(c.FreshUntil))
-	h.add("valid-until", text(c.ValidUntil))
-	h.add("voting-delay", seconds(c.VoteDelay, c.DistDelay))
+	addCommon(h, c.ValidAfter, c.FreshUntil, c.ValidUntil, c.VoteDelay, c.DistDelay)
 	h.add("client-versions", strings.Join(c.ClientVersions, ","))
 	h.add("server-versions", strings.Join(c.ServerVersions, ","))
 	h.add("known-flags", strings.Join(c.KnownFlags, " "))
@@ -58,6 +56,13 @@ func networkOf(c *consensus.Consensus) *network {
 		n.relays = append(n.relays, e)
 	}
 	return n
+}
+
+func addCommon(h *Object, after, fresh, until time.Time, voting, dist time.Duration) {
+	h.add("valid-after", text(after))
+	h.add("fresh-until", text(fresh))
+	h.add("valid-until", text(until))
+	h.add("voting-delay", seconds(voting, dist))
 }
 
 // newEntry takes what an entry of either kind of document has.

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// An Object is what is told of a thing: named values in order. A value is a string, a whole number, a bool, a time.Time, a
-// []string, a Table or an Object.
+// An Object is what is told of a thing: named values in order. A value is a string, a whole number, a share, a bool, a time.Time,
+// a []string, a Table or an Object.
 type Object []Field
 
 // A Field is a named value.

@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -228,12 +227,4 @@ func (in *Inspector) hsDesc(d *Document, text []byte) error {
 	d.check("descriptor-signing-key-cert", OK, "by the blinded key")
 	d.check("signature", OK, "by the signing key")
 	return nil
-}
-
-// errVote says that a document is known, and not read.
-var errVote = errors.New("votes are not understood yet")
-
-func (in *Inspector) vote(d *Document, _ []byte) error {
-	d.Kind = "vote"
-	return errVote
 }

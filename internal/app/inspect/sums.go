@@ -25,14 +25,22 @@ func (t *count) add(r *consensus.RouterStatus) {
 
 // row makes the values of a line: count, share, bandwidth, share.
 func (t *count) row(all count) []any {
-	return []any{t.relays, percent(int64(t.relays), int64(all.relays)), t.bandwidth, percent(t.bandwidth, all.bandwidth)}
+	return []any{t.relays, shareOf(int64(t.relays), int64(all.relays)), t.bandwidth, shareOf(t.bandwidth, all.bandwidth)}
 }
 
-func percent(part, all int64) any {
+// A share is a part of a whole, 0 to 1. JSON has four digits of it.
+type share float64
+
+func (s share) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%.4f", s), nil }
+
+// String is the share in percent.
+func (s share) String() string { return fmt.Sprintf("%.1f%%", 100*float64(s)) }
+
+func shareOf(part, all int64) any {
 	if all == 0 {
 		return nil
 	}
-	return fmt.Sprintf("%5.1f%%", 100*float64(part)/float64(all))
+	return share(float64(part) / float64(all))
 }
 
 // addSums tells how many relays there are of which kind.

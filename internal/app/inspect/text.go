@@ -56,6 +56,23 @@ func AppendText(dst []byte, docs []*Document, all bool) []byte {
 		}
 		return w.b
 	}
+	for len(docs) > 0 {
+		var alike, others []*Document
+		for _, d := range docs {
+			if d.Kind == docs[0].Kind {
+				alike = append(alike, d)
+			} else {
+				others = append(others, d)
+			}
+		}
+		w.list(alike)
+		docs = others
+	}
+	return w.b
+}
+
+// list writes documents of one kind, a line each.
+func (w *writer) list(docs []*Document) {
 	sound, t := 0, Table{}
 	for _, d := range docs {
 		if d.Sound() {
@@ -85,7 +102,6 @@ func AppendText(dst []byte, docs []*Document, all bool) []byte {
 			w.line("  not readable: %s", clean(d.Err))
 		}
 	}
-	return w.b
 }
 
 // summary is all checks in a word or two.
@@ -191,7 +207,7 @@ func (w *writer) table(indent string, t Table) {
 		line := make([]string, len(row))
 		for j, v := range row {
 			switch v.(type) {
-			case int, int64, uint32, uint64:
+			case int, int64, uint32, uint64, share:
 				right[j] = true
 			}
 			line[j] = text(v)
