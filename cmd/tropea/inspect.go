@@ -50,7 +50,7 @@ type inspector struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	in             inspect.Inspector
-	asked          map[string]bool // directories that gave their certificates
+	asked          map[string]bool // URLs without scheme of what documents are checked with
 }
 
 func inspectVerb(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -200,10 +200,10 @@ func (v *inspector) get(arg string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return v.fetchWithCerts(v.from, path)
+		return v.fetch(v.from, path)
 	case strings.HasPrefix(arg, "http://"):
 		host, path, _ := strings.Cut(strings.TrimPrefix(arg, "http://"), "/")
-		return v.fetchWithCerts(host, "/"+path)
+		return v.fetch(host, "/"+path)
 	case arg == "-":
 		return v.read(v.stdin, "standard input")
 	}

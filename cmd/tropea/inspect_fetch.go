@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/lib/compress"
+	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
 )
 
@@ -54,20 +55,33 @@ const (
 	maxAnswerHead  = dirhttp.MaxHead
 )
 
-// fetchWithCerts gets a document of a directory, and the certificates that it knows.
-func (v *inspector) fetchWithCerts(host, path string) ([]byte, error) {
+// fetch gets a document of a directory, and what it takes to check it.
+func (v *inspector) fetch(host, path string) ([]byte, error) {
 	data, err := fetchDocument(v.ctx, host, path)
-	if err != nil || v.certs != "" || v.asked[host] || !strings.Contains(path, "/status-vote/") {
-		return data, err
-	}
-	v.asked[host] = true
-	certs, err := fetchDocument(v.ctx, host, "/tor/keys/all")
 	if err != nil {
-		fmt.Fprintln(v.stderr, "no certificates:", err)
-		return data, nil
+		return nil, err
 	}
-	v.in.AddCerts(certs)
+	if strings.Contains(path, "/status-vote/") && v.certs == "" {
+		v.also(host, "/tor/keys/all", v.in.AddCerts)
+	}
+	if strings.Contains(path, "/extra/") {
+		v.also(host, "/tor/server/all", v.in.AddRouters)
+	}
 	return data, nil
+}
+
+// also gets something once.
+func (v *inspector) also(host, path string, add func([]byte)) {
+	if v.asked[host+path] {
+		return
+	}
+	v.asked[host+path] = true
+	data, err := fetchDocument(v.ctx, host, path)
+	if err != nil {
+		fmt.Fprintln(v.stderr, safelog.RevealText(err))
+		return
+	}
+	add(data)
 }
 
 // fetchDocument asks a DirPort.

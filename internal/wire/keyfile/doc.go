@@ -2,8 +2,8 @@
 //
 // There are four kinds. Tagged files have a header of 32 bytes, which tells what is in them, and then binary data: Ed25519
 // keys and certificates, onion keys, family keys, and the box around an encrypted master key. RSA keys are PEM blocks; that
-// of an authority's identity is encrypted in the way of PKCS #8.
-// A fingerprint file is a line with a nickname, and the public file of a family key a line without one.
+// of an authority's identity is encrypted in the way of PKCS #8. A fingerprint file is a line with a nickname, and the public
+// file of a family key a line without one.
 //
 //	file                                parser            tag
 //	keys/ed25519_master_id_secret_key   ParseEdSecret     TagMaster
