@@ -142,7 +142,7 @@ func (t *certTool) newPassphrase() ([]byte, error) {
 // passphrase reads a passphrase from the descriptor or the terminal.
 func (t *certTool) passphrase(prompt string) ([]byte, error) {
 	if t.fd < 0 {
-		b, err := (&prompter{stdin: t.stdin, stderr: t.stderr}).ask(prompt)
+		b, err := (&prompter{stdin: t.stdin, stderr: t.stderr, most: maxIdentityPassphrase}).ask(prompt)
 		if err == io.EOF {
 			err = errNone
 		}

@@ -33,7 +33,7 @@ func newPassphrases(p config.Passphrase, stdin io.Reader, stderr io.Writer) rela
 	case p.HasFD:
 		return fdPassphrase{descriptor(p.FD, stdin)}
 	}
-	return &prompter{stdin: stdin, stderr: stderr}
+	return &prompter{stdin: stdin, stderr: stderr, most: maxPassphrase}
 }
 
 // descriptor is what came with a number from the process that started this one.
@@ -105,6 +105,7 @@ func checkNew(b []byte, err error) ([]byte, error) {
 type prompter struct {
 	stdin  io.Reader
 	stderr io.Writer
+	most   int // bytes of a passphrase; of a longer one the rest is dropped
 }
 
 func (p *prompter) Old(wrong int) ([]byte, error) {
@@ -151,7 +152,7 @@ func (p *prompter) ask(prompt string) ([]byte, error) {
 	in, out, err := openTerminal()
 	if err != nil {
 		fmt.Fprint(p.stderr, prompt)
-		return readLine(p.stdin)
+		return readLine(p.stdin, p.most)
 	}
 	defer in.Close()
 	defer out.Close()
@@ -161,7 +162,7 @@ func (p *prompter) ask(prompt string) ([]byte, error) {
 	if err == io.EOF {
 		err = errInterrupted
 	}
-	return b[:min(len(b), maxPassphrase)], err
+	return b[:min(len(b), p.most)], err
 }
 
 // readHidden reads a line without echo. Signals that end the program do so once the echo is on again.
@@ -190,15 +191,15 @@ func readHidden(fd int) ([]byte, error) {
 	}
 }
 
-// readLine reads to the end of a line, and not further.
-func readLine(r io.Reader) (line []byte, err error) {
+// readLine reads to the end of a line, and not further. It returns most bytes at most.
+func readLine(r io.Reader, most int) (line []byte, err error) {
 	var b [1]byte
 	for {
 		n, err := r.Read(b[:])
 		switch {
 		case n == 1 && (b[0] == '\n' || b[0] == '\r'):
 			return line, nil
-		case n == 1 && len(line) < maxPassphrase:
+		case n == 1 && len(line) < most:
 			line = append(line, b[0])
 		case n == 0 && err != nil && len(line) > 0:
 			return line, nil

@@ -91,6 +91,16 @@ func (term *terminal) answer(prompt string, nth int, line string) {
 	}
 }
 
+// says waits for words of the program.
+func (term *terminal) says(words string) {
+	term.t.Helper()
+	for end := time.Now().Add(patience); !strings.Contains(term.text(), words); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			term.t.Fatalf("it did not say %q: %q", words, term.text())
+		}
+	}
+}
+
 // A passphrase is asked for at the terminal, and is not seen there.
 func TestPassphraseAtTerminal(t *testing.T) {
 	dir := t.TempDir()
@@ -134,6 +144,48 @@ func TestPassphraseAtTerminal(t *testing.T) {
 		t.Fatal(err, again.text())
 	}
 	if all := term.text() + again.text(); strings.Contains(all, "two") || strings.Contains(all, "staple") || !strings.Contains(all, "That didn't match.") {
+		t.Errorf("seen: %q", all)
+	}
+}
+
+// The passphrase of an authority's identity key is asked for twice when it is made, and once after that. It may be long.
+func TestGencertAtTerminal(t *testing.T) {
+	dir := t.TempDir()
+	long := strings.Repeat("battery staple ", 20)
+	files := func(identity string) []string {
+		return []string{"gencert", "-i", filepath.Join(dir, identity), "-s", filepath.Join(dir, "sk"), "-c", filepath.Join(dir, "crt")}
+	}
+	const prompt, verify = "Enter PEM pass phrase:", "Verifying - Enter PEM pass phrase:"
+
+	term := startInTerminal(t, append(files("none"), "--create-identity-key")...)
+	term.answer(prompt, 1, "one fish\n")
+	term.answer(verify, 1, "two fish\n")
+	term.says("the passphrases differ")
+	if err := term.cmd.Wait(); err == nil {
+		t.Error("two passphrases are taken")
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) > 0 {
+		t.Errorf("made %v, %v", list, err)
+	}
+
+	term = startInTerminal(t, append(files("id"), "--create-identity-key")...)
+	term.answer(prompt, 1, long+"\n")
+	term.answer(verify, 1, long+"\n")
+	if err := term.cmd.Wait(); err != nil {
+		t.Fatal(err, term.text())
+	}
+	again := startInTerminal(t, files("id")...)
+	again.answer(prompt, 1, long[:len(long)-1]+"\n")
+	again.says("wrong passphrase")
+	if err := again.cmd.Wait(); err == nil {
+		t.Error("a wrong passphrase is taken")
+	}
+	again = startInTerminal(t, append(files("id"), "--reuse")...)
+	again.answer(prompt, 1, long+"\n")
+	if err := again.cmd.Wait(); err != nil {
+		t.Error(err, again.text())
+	}
+	if all := term.text() + again.text(); strings.Contains(all, "staple") {
 		t.Errorf("seen: %q", all)
 	}
 }

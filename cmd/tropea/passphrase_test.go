@@ -16,7 +16,7 @@ func TestLongPassphrase(t *testing.T) {
 		t.Errorf("from a file: %d bytes, %v", len(got), err)
 	}
 	in := strings.NewReader(long + "\nrest")
-	got, err = readLine(in)
+	got, err = readLine(in, maxPassphrase)
 	if rest, _ := io.ReadAll(in); err != nil || string(got) != want || string(rest) != "rest" {
 		t.Errorf("from a line: %d bytes, %v; then %q", len(got), err, rest)
 	}
