@@ -50,20 +50,37 @@ func (in *Inspector) vote(d *Document, text []byte) error {
 		}
 	}
 	if s := v.SharedRandom; s != nil {
-		reveals := 0
-		for i := range s.Commits {
-			if s.Commits[i].HasReveal {
-				reveals++
-			}
-		}
-		o.add("shared-rand-commits", fmt.Sprintf("%d, %d of them revealed", len(s.Commits), reveals))
-		addSRV(o, s.Previous, s.Current)
+		addSharedRandom(d, s)
 	}
 	addVoteSums(o, v)
 	d.check("certificate", OK, "by the identity key")
 	d.check("directory-signature", OK, "by the signing key")
 	d.net = networkOfVote(v)
 	return nil
+}
+
+// addSharedRandom counts commits, and checks that what is revealed is what was committed to.
+//
+// https://spec.torproject.org/srv-spec/specification.html
+func addSharedRandom(d *Document, s *vote.SharedRandom) {
+	revealed, wrong := 0, 0
+	for _, c := range s.Commits {
+		if c.Reveal == "" {
+			continue
+		}
+		revealed++
+		if !c.Opens() {
+			wrong++
+		}
+	}
+	d.Fields.add("shared-rand-commits", len(s.Commits))
+	d.Fields.add("shared-rand-reveals", revealed)
+	addSRV(&d.Fields, s.Previous, s.Current)
+	note := ""
+	if wrong > 0 {
+		note = fmt.Sprintf("%d do not belong to their commits", wrong)
+	}
+	d.check("shared-rand-reveals", verdict(wrong == 0), note)
 }
 
 func methods(list []int) (words []string) {
