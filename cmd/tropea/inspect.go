@@ -209,17 +209,20 @@ func (v *inspector) get(arg string) ([]byte, error) {
 	}
 	data, err := v.file(arg)
 	if err == nil {
-		v.beside(filepath.Dir(arg))
+		v.beside(filepath.Dir(arg), inspect.NeedsRouters(data))
 	}
 	return data, err
 }
 
 // beside takes what the data directory of a file has to check it with.
-func (v *inspector) beside(dir string) {
+func (v *inspector) beside(dir string, routers bool) {
 	if v.certs == "" {
 		if data, err := v.file(filepath.Join(dir, "cached-certs")); err == nil {
 			v.in.AddCerts(data)
 		}
+	}
+	if !routers {
+		return
 	}
 	for _, name := range []string{"cached-descriptors", "cached-descriptors.new"} {
 		if data, err := v.file(filepath.Join(dir, name)); err == nil {

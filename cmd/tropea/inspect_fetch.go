@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/app/inspect"
 	"github.com/tropea-net/tropea/internal/lib/compress"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
@@ -64,7 +65,7 @@ func (v *inspector) fetch(host, path string) ([]byte, error) {
 	if strings.Contains(path, "/status-vote/") && v.certs == "" {
 		v.also(host, "/tor/keys/all", v.in.AddCerts)
 	}
-	if strings.Contains(path, "/extra/") {
+	if inspect.NeedsRouters(data) {
 		v.also(host, "/tor/server/all", v.in.AddRouters)
 	}
 	return data, nil

@@ -32,8 +32,9 @@ func Compare(a, b *Document) (*Difference, error) {
 	if a.net == nil || b.net == nil {
 		return nil, ErrCompare
 	}
+	x, y := a.net(), b.net()
 	d := &Difference{
-		alike:   a.net.kind == b.net.kind,
+		alike:   x.kind == y.kind,
 		Header:  Table{Columns: []string{"item", "A", "B"}},
 		Params:  Table{Columns: []string{"name", "A", "B"}},
 		OnlyA:   Table{Columns: []string{"fingerprint", "nickname", "bandwidth", "flags"}},
@@ -42,13 +43,13 @@ func Compare(a, b *Document) (*Difference, error) {
 		Numbers: Table{Columns: []string{"fingerprint", "nickname", "what", "A", "B", "change"}},
 		Others:  Table{Columns: []string{"fingerprint", "nickname", "what", "A", "B"}},
 	}
-	for _, name := range names(a.net.header, b.net.header) {
-		if x, y := a.net.header.Get(name), b.net.header.Get(name); d.differ(name, x, y) {
-			d.Header.row(name, x, y)
+	for _, name := range names(x.header, y.header) {
+		if v, w := x.header.Get(name), y.header.Get(name); d.differ(name, v, w) {
+			d.Header.row(name, v, w)
 		}
 	}
-	d.params(a.net.params, b.net.params)
-	d.relays(a.net.relays, b.net.relays)
+	d.params(x.params, y.params)
+	d.relays(x.relays, y.relays)
 	slices.SortStableFunc(d.Numbers.Rows, func(x, y []any) int { return cmp.Compare(distance(y), distance(x)) })
 	return d, nil
 }

@@ -43,7 +43,7 @@ func (in *Inspector) status(d *Document, text []byte) error {
 	in.addVoters(d, c)
 	addSums(o, c)
 	addWeights(d, c)
-	d.net = networkOf(c)
+	d.net = func() *network { return networkOf(c) }
 	return nil
 }
 

@@ -156,6 +156,9 @@ func isNumber(word []byte) bool {
 	return err == nil
 }
 
+// NeedsRouters reports whether it takes router descriptors to check the documents of a file.
+func NeedsRouters(data []byte) bool { return string(firstWord(data)) == kwExtraInfo }
+
 // AddRouters makes router descriptors known. Those that are malformed are left out.
 func (in *Inspector) AddRouters(data []byte) {
 	for e := range doclist.Split(data, kwRouter) {

@@ -146,7 +146,8 @@ func TestDocuments(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	in := Inspector{Now: time.Date(2026, 1, 1, 1, 30, 0, 0, time.UTC)}
-	docs, err := in.Documents([]byte(bandwidths))
+	n := consensustest.New(consensustest.Options{Relays: 2})
+	docs, err := in.Documents(n.Doc)
 	if err != nil {
 		t.Fatal(err)
 	}

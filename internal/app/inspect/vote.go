@@ -55,7 +55,7 @@ func (in *Inspector) vote(d *Document, text []byte) error {
 	addVoteSums(o, v)
 	d.check("certificate", OK, "by the identity key")
 	d.check("directory-signature", OK, "by the signing key")
-	d.net = networkOfVote(v)
+	d.net = func() *network { return networkOfVote(v) }
 	return nil
 }
 
