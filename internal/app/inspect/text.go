@@ -156,21 +156,22 @@ func (w *writer) object(indent string, o Object) {
 		switch f.Value.(type) {
 		case Table, Object:
 		default:
-			longest = max(longest, utf8.RuneCountInString(f.Name))
+			longest = max(longest, utf8.RuneCountInString(clean(f.Name)))
 		}
 	}
 	for _, f := range o {
+		name := clean(f.Name) // a bandwidth file chooses some
 		switch v := f.Value.(type) {
 		case Table:
-			w.line("%s%s", indent, f.Name)
+			w.line("%s%s", indent, name)
 			w.table(indent+"  ", v)
 		case Object:
-			w.line("%s%s", indent, f.Name)
+			w.line("%s%s", indent, name)
 			w.object(indent+"  ", v)
 		case []string:
-			w.words(fmt.Sprintf("%s%-*s  ", indent, longest, f.Name), v)
+			w.words(fmt.Sprintf("%s%-*s  ", indent, longest, name), v)
 		default:
-			w.line("%s%-*s  %s", indent, longest, f.Name, text(v))
+			w.line("%s%-*s  %s", indent, longest, name, text(v))
 		}
 	}
 }
