@@ -31,6 +31,9 @@ func (o *Object) add(name string, value any) {
 		if v.IsZero() {
 			return
 		}
+		if v.Year() > 9999 {
+			value = text(v) // JSON has no time for it
+		}
 	case Table:
 		if len(v.Rows) == 0 {
 			return
