@@ -101,6 +101,9 @@ type Client struct {
 	state    *state.File
 }
 
+// Directory returns what keeps the directory.
+func (c *Client) Directory() *dirsync.Sync { return c.dirs }
+
 // Links returns the links of the client.
 func (c *Client) Links() *link.Registry { return c.links }
 

@@ -57,13 +57,13 @@ var (
 	errPanic = errors.New("a panic was contained")
 )
 
-// errAuthority refuses what config understands and nobody here does yet: the parts of an authority are in role/dirauth.
-var errAuthority = errors.New("AuthoritativeDirectory: not built in this version (directory authority), and starting without it would not do what the configuration says: remove the line if you can do without")
+// errBridges refuses what config understands and nobody here does yet.
+var errBridges = errors.New("BridgeAuthoritativeDir: not built in this version (bridge authority), and starting without it would not do what the configuration says: remove the line if you can do without")
 
 // refuse tells what of a sound configuration a daemon cannot be.
 func refuse(cfg *config.Config) error {
-	if cfg.Authority.Enabled() {
-		return errAuthority
+	if cfg.Authority.Bridges {
+		return errBridges
 	}
 	return nil
 }

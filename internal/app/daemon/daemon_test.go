@@ -128,17 +128,15 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// Nobody may think to run an authority before there is one.
-func TestNoAuthority(t *testing.T) {
-	const authority = "Address 127.0.0.1\nORPort 127.0.0.1:auto\nDirPort 127.0.0.1:auto\nContactInfo c\nExitRelay 0\nAuthoritativeDirectory 1\n"
+// Nobody may think to run a bridge authority before there is one.
+func TestNoBridgeAuthority(t *testing.T) {
+	const authority = "Address 127.0.0.1\nORPort 127.0.0.1:auto\nDirPort 127.0.0.1:auto\nContactInfo c\nExitRelay 0\nAuthoritativeDirectory 1\nBridgeAuthoritativeDir 1\n"
 	dir := filepath.Join(t.TempDir(), "data")
-	for _, kind := range []string{"V3AuthoritativeDirectory 1", "BridgeAuthoritativeDir 1"} {
-		if _, err := New(t.Context(), load(t, dir, authority+kind), logfmt.New(io.Discard, io.Discard, logfmt.Silent), keepRights); !errors.Is(err, errAuthority) {
-			t.Errorf("%s: got %v", kind, err)
-		}
+	if _, err := New(t.Context(), load(t, dir, authority), logfmt.New(io.Discard, io.Discard, logfmt.Silent), keepRights); !errors.Is(err, errBridges) {
+		t.Errorf("got %v", err)
 	}
-	d := start(t, load(t, dir, "SocksPort 0\nV3AuthoritativeDirectory 1"))
-	if err := d.Reload(t.Context(), load(t, dir, authority+"V3AuthoritativeDirectory 1")); !errors.Is(err, errAuthority) {
+	d := start(t, load(t, dir, "SocksPort 0\nBridgeAuthoritativeDir 1"))
+	if err := d.Reload(t.Context(), load(t, dir, authority)); !errors.Is(err, errBridges) {
 		t.Errorf("Reload: got %v", err)
 	}
 }

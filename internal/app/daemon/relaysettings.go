@@ -70,6 +70,7 @@ func (d *Daemon) relayConfig() (server.Config, error) {
 		Authorities: uploads(d.cfg.Client.Dirs.Authorities),
 		Trusted:     targets(d.cfg.Client.Dirs.Authorities),
 		Lookup:      lookup,
+		Authority:   d.authorityConfig(),
 	}, nil
 }
 

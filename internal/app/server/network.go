@@ -17,6 +17,9 @@ import (
 // SetClient says which client fetches documents and builds circuits for the relay from now on. Nil is none.
 func (s *Server) SetClient(c *client.Client) {
 	s.client.Store(c)
+	if a := s.authority; a != nil && c != nil {
+		a.started.Do(func() { close(a.client) })
+	}
 	select {
 	case s.newClient <- struct{}{}:
 	default:

@@ -68,6 +68,9 @@ func (s *Server) published(d *publish.Documents) {
 	if s.cache == nil {
 		return
 	}
+	if s.authority != nil {
+		s.authority.own(d)
+	}
 	fp := s.keys.current().Fingerprint()
 	own := dircache.Own{Descriptor: &dircache.Document{Fingerprint: fp, Digest: d.Digest, Published: d.Published, Text: d.Descriptor}}
 	if e := d.ExtraInfo; e != nil {

@@ -66,6 +66,7 @@ type Config struct {
 	Trusted       []link.Target                                                // the authorities, which are believed on addresses
 	Lookup        func(ctx context.Context, name string) ([]netip.Addr, error) // names of Info
 	Padding       link.PaddingPolicy
+	Authority     *Authority // makes the relay a directory authority, which needs DirCache; may be nil
 }
 
 // A Server is a relay. Its methods are safe for concurrent use.
@@ -90,6 +91,7 @@ type Server struct {
 	cache     *dircache.Cache  // nil if it serves no documents
 	answer    *dircache.Server // answers out of cache
 	hsdir     *hsdir.Dir       // descriptors of onion services; nil with cache
+	authority *authority       // nil if it is none
 
 	ctx      context.Context // of what connections to us have started; ended by Close
 	end      context.CancelCauseFunc
@@ -168,7 +170,7 @@ func New(cfg Config) (*Server, error) {
 		s.hsdir = hsdir.New(hsdir.Config{Env: cfg.Env, MaxBytes: cmp.Or(cfg.MaxHSDir, cfg.MaxMemory/5), Stored: s.stats.OnionStored})
 		s.memory.Register(memacct.Holder{Name: "onion service descriptors", Memory: s.hsdir.Memory, Shrink: s.hsdir.Shrink, Limit: s.hsdir.MaxBytes})
 		s.answer = dircache.NewServer(dircache.Config{
-			Env: cfg.Env, FrontPage: cfg.FrontPage, Note: s.stats.DirRequest, Hook: s.hsdir.Hook, MaxUpload: s.hsdir.MaxUpload,
+			Env: cfg.Env, FrontPage: cfg.FrontPage, Note: s.stats.DirRequest, Hook: s.hook, MaxUpload: s.maxUpload,
 		}, s.cache)
 		rc.Directory = s.directory
 	}
@@ -189,6 +191,11 @@ func New(cfg Config) (*Server, error) {
 	s.relay.SetLinks(s.links)
 	s.cfg.Info = s.info(cfg)
 	s.publisher = s.newPublisher()
+	if cfg.Authority != nil {
+		if s.authority, err = s.newAuthority(cfg.Authority); err != nil {
+			return nil, err
+		}
+	}
 	s.keys.changed = func(relaykeys.Report) { s.publisher.Check() }
 	return s, nil
 }
@@ -209,6 +216,9 @@ func (s *Server) Reconfigure(cfg Config) {
 	s.setLimits(p)
 	s.memory.SetMax(cfg.MaxMemory)
 	s.keys.reload(cfg.Keys.Families)
+	if s.authority != nil {
+		s.authority.reload()
+	}
 }
 
 // info adds to what the operator says of the relay what the program knows.
@@ -274,6 +284,12 @@ func (s *Server) Run(ctx context.Context) error {
 		parts["onion service directory"] = func() error { s.hsdir.Run(ctx); return context.Cause(ctx) }
 		parts["directory cache"] = func() error { s.cache.Run(ctx); return context.Cause(ctx) }
 	}
+	if a := s.authority; a != nil {
+		parts["authority"] = func() error { return a.run(ctx) }
+		parts["authority's relays"] = func() error { a.tend(ctx); return context.Cause(ctx) }
+		parts["reachability tests"] = func() error { a.reach.Run(ctx, a.descriptors); return context.Cause(ctx) }
+		parts["history of relays"] = func() error { a.memory.Run(ctx, a.known); return context.Cause(ctx) }
+	}
 	for name, run := range parts {
 		safego.Go(&wg, s.log, name, func() {
 			err := errPart
@@ -283,6 +299,24 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// hook answers what the cache does not know.
+func (s *Server) hook(ctx context.Context, r *dircache.Request) *dircache.Reply {
+	reply := s.hsdir.Hook(ctx, r)
+	if reply == nil && s.authority != nil {
+		reply = s.authority.hook(ctx, r)
+	}
+	return reply
+}
+
+// maxUpload tells how long an upload may be, in bytes.
+func (s *Server) maxUpload(path string, from dircache.From) int {
+	n := s.hsdir.MaxUpload(path, from)
+	if n == 0 && s.authority != nil {
+		n = s.authority.maxUpload(path, from)
+	}
+	return n
 }
 
 // directory serves a directory request that came in a circuit.

@@ -72,11 +72,12 @@ type Sync struct {
 	view        *netdir.View // of md.current, whether or not it is enough to build circuits
 	mds         map[[32]byte]*microdesc.Microdesc
 	intern      *microdesc.Interner
-	journal     int       // bytes in the journal of microdescriptors
-	usable      bool      // md.current may be used, when that was looked at last
-	enough      bool      // and there are enough of its microdescriptors
-	nudged      time.Time // the last time
-	mirror      *mirror   // nil if nothing is kept for others
+	given       map[[32]byte]bool // the microdescriptors of the last GiveMicrodescs
+	journal     int               // bytes in the journal of microdescriptors
+	usable      bool              // md.current may be used, when that was looked at last
+	enough      bool              // and there are enough of its microdescriptors
+	nudged      time.Time         // the last time
+	mirror      *mirror           // nil if nothing is kept for others
 
 	certFetch fetch
 	mdFetch   batch[[32]byte]

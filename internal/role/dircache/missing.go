@@ -50,3 +50,11 @@ func (c *Cache) MissingExtraInfo() map[[20]byte][20]byte {
 	}
 	return missing
 }
+
+// Lists tells whether the newest consensus lists a router descriptor.
+func (c *Cache) Lists(digest [20]byte) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	_, ok := c.flavors[consensus.NS].listed[digest]
+	return ok
+}

@@ -10,16 +10,12 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/tropea-net/tropea/internal/client/dirclient"
 )
 
 // A Reply is what an authority says to an upload.
-type Reply struct {
-	Status      int
-	Reason      string     // printable
-	NotNew      bool       // it has one that is much like this one
-	YourAddress netip.Addr // what it sees us as; invalid if it does not tell
-	Date        time.Time  // its clock; zero if it does not tell
-}
+type Reply = dirclient.Reply
 
 const (
 	uploadTimeout = time.Minute
@@ -138,7 +134,7 @@ func (p *Publisher) takeReply(u *upload, r *Reply, sent time.Time) {
 
 // uploaded takes in what an authority says of a descriptor.
 func (p *Publisher) uploaded(u *upload, docs *Documents, r *Reply) {
-	reason := printable(r.Reason)
+	reason := r.Reason
 	switch {
 	case r.Status == http.StatusOK:
 		u.answered(docs)

@@ -17,7 +17,7 @@ const (
 	PathUploadVote      = "/tor/post/vote"
 	PathUploadSignature = "/tor/post/consensus-signature"
 	PathUploadHSDesc    = "/tor/hs/3/publish"
-	PathSignatures      = "/tor/status-vote/next/consensus-signatures.z"
+	PathNextSignatures  = "/tor/status-vote/next/consensus-signatures.z"
 	PathOwnVote         = "/tor/status-vote/next/authority.z"
 	PathOwnDescriptor   = "/tor/server/authority.z"
 	PathAllKeys         = "/tor/keys/all.z"

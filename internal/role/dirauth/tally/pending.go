@@ -163,6 +163,16 @@ func (p *Pending) add(s *consensus.Signature, key func(consensus.KeyID) *rsa.Pub
 	return true
 }
 
+// Good returns how many authorities have signed it, as far as we have their certificates.
+func (p *Pending) Good() (n int) {
+	for i := range p.sigs {
+		if p.sigs[i].state == good {
+			n++
+		}
+	}
+	return n
+}
+
 // signatures lists those that are not known to be bad, in the order of the sources.
 func (p *Pending) signatures() (list []consensus.Signature) {
 	for i := range p.sigs {

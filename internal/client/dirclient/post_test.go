@@ -1,9 +1,8 @@
-package publish
+package dirclient
 
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -12,16 +11,22 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/memnet"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
 )
+
+var (
+	postedFrom = netip.MustParseAddr("1.2.3.4")
+	postedTo   = netip.MustParseAddrPort("192.0.2.1:80")
+)
+
+const postTimeout = time.Minute
 
 // post uploads to a server that answers with a text, byte by byte if pause is not 0, and returns what that has got, too.
 func post(t testing.TB, text string, pause time.Duration) (r Reply, request string, err error) {
 	t.Helper()
 	n := memnet.New(memnet.Link{})
-	here, there := n.Host("relay", addr4), n.Host("authority", auth[0].Dir[0].Addr())
+	here, there := n.Host("relay", postedFrom), n.Host("authority", postedTo.Addr())
 	l, err := there.Listen(t.Context(), "tcp", ":80")
 	if err != nil {
 		t.Fatal(err)
@@ -49,12 +54,11 @@ func post(t testing.TB, text string, pause time.Duration) (r Reply, request stri
 		}
 	})
 	defer l.Close()
-	p := New(Config{Env: env.Env{Net: here, Now: time.Now, Log: slog.New(slog.DiscardHandler)}})
-	ctx, cancel := context.WithTimeout(t.Context(), uploadTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), postTimeout)
 	defer cancel()
 	start := time.Now()
-	r, err = p.cfg.Post(ctx, auth[0].Dir[0], []byte("descriptor"), "test")
-	if took := time.Since(start); took > uploadTimeout {
+	r, err = Post(ctx, here, postedTo, dirhttp.PathUpload, []byte("descriptor"), "test")
+	if took := time.Since(start); took > postTimeout {
 		t.Errorf("took %v", took)
 	}
 	return r, <-got, err
@@ -93,7 +97,7 @@ func TestPostHTTP(t *testing.T) {
 		bad        bool
 	}{
 		{name: "accepted", text: "HTTP/1.0 200 Descriptor accepted\r\nDate: Thu, 20 Aug 2026 13:14:15 GMT\r\nX-Your-Address-Is: 1.2.3.4\r\n\r\n",
-			want: Reply{Status: 200, Reason: "Descriptor accepted", YourAddress: addr4, Date: when}},
+			want: Reply{Status: 200, Reason: "Descriptor accepted", YourAddress: postedFrom, Date: when}},
 		{name: "not new", text: "HTTP/1.0 200 OK\r\nX-Descriptor-Not-New: Yes\r\n\r\n", want: Reply{Status: 200, Reason: "OK", NotNew: true}},
 		{name: "refused", text: "HTTP/1.0 400 Not\x1bok\r\nX-Your-Address-Is: nonsense\r\nDate: soon\r\n\r\n", want: Reply{Status: 400, Reason: "Not?ok"}},
 		{name: "scope", text: "HTTP/1.0 200 OK\r\nX-Your-Address-Is: fe80::1%eth0\r\n\r\n", want: Reply{Status: 200, Reason: "OK"}},
@@ -140,11 +144,20 @@ func FuzzReply(f *testing.F) {
 func TestPostNowhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Link{})
-		p := New(Config{Env: env.Env{Net: n.Host("relay", addr4), Now: time.Now, Log: slog.New(slog.DiscardHandler)}})
-		ctx, cancel := context.WithTimeout(t.Context(), uploadTimeout)
+		ctx, cancel := context.WithTimeout(t.Context(), postTimeout)
 		defer cancel()
-		if r, err := p.cfg.Post(ctx, netip.MustParseAddrPort("9.9.9.9:80"), nil, "test"); err == nil {
+		if r, err := Post(ctx, n.Host("relay", postedFrom), netip.MustParseAddrPort("9.9.9.9:80"), dirhttp.PathUpload, nil, "test"); err == nil {
 			t.Errorf("%+v", r)
 		}
 	})
+}
+
+func TestPrintable(t *testing.T) {
+	for in, want := range map[string]string{
+		"ok ~": "ok ~", "a\x00b\x7f\n": "a?b??", "é\xff": "??", strings.Repeat("x", 1000): strings.Repeat("x", maxReason),
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("%.20q: got %q", in, got)
+		}
+	}
 }
