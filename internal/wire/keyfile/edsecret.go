@@ -70,6 +70,9 @@ func newEdSecret(expanded []byte) (*EdSecret, error) {
 	return &EdSecret{pub: [32]byte(pub), get: func() *edMaterial { return m }}, nil
 }
 
+// EdFromExpanded makes a key of its expanded form, as key blinding and the control port give it.
+func EdFromExpanded(expanded *[EdSecretLen]byte) (*EdSecret, error) { return newEdSecret(expanded[:]) }
+
 // ParseEdSecret parses a file with a secret key, which must have the given tag.
 func ParseEdSecret(b []byte, tag string) (*EdSecret, error) {
 	body, err := parseBody(b, typeEdSecret, tag, EdSecretLen)
@@ -90,6 +93,15 @@ func (k *EdSecret) AppendTo(dst []byte, tag string) ([]byte, error) {
 		return nil, ErrWiped
 	}
 	return Tagged{typeEdSecret, tag, m.expanded[:]}.AppendTo(dst)
+}
+
+// Expanded returns the expanded form. It is secret: whoever asks for it wipes it.
+func (k *EdSecret) Expanded() ([EdSecretLen]byte, error) {
+	m := k.get()
+	if m.scalar == nil {
+		return [EdSecretLen]byte{}, ErrWiped
+	}
+	return m.expanded, nil
 }
 
 // ID returns the public key.
