@@ -4,7 +4,7 @@
 //	└─ superencrypted    for those who know the service's address: clients that may use the service
 //	   └─ encrypted      for those clients: introduction points
 //
-// So far there is the outer layer alone.
+// This package has the texts of the three layers, [Outer], [Middle] and [Inner]; package hsenc encrypts and decrypts them.
 //
 // https://spec.torproject.org/rend-spec/hsdesc.html
 package hsdesc
@@ -19,4 +19,8 @@ var (
 	ErrTooShort  = errors.New("encrypted data is too short")
 	ErrSignature = errors.New("wrong signature")
 	ErrKey       = errors.New("not the key that the certificate is about")
+	ErrAuthType  = errors.New("unknown kind of client authorization")
+	ErrCreate2   = errors.New("service does not know the ntor handshake")
+	ErrIntroAuth = errors.New("unknown kinds of authentication at introduction points")
+	ErrZeroKey   = errors.New("key is zero")
 )

@@ -54,6 +54,8 @@ const (
 	tagCert    = "ED25519 CERT"
 	tagMessage = "MESSAGE"
 
+	maxCertLen = 1 << 10 // bytes; it has 140
+
 	signaturePrefix = "Tor onion service descriptor sig v3"
 )
 
@@ -94,9 +96,7 @@ type outerParser struct {
 }
 
 func (p *outerParser) parse() error {
-	if n := len(p.text); n > 0 && p.text[n-1] != '\n' {
-		p.text = append(p.text[:n:n], '\n') // C tor reads a last line without newline as well
-	}
+	p.text = withNewline(p.text)
 	s := netdoc.NewScanner(p.text, netdoc.Options{})
 	check := outerSchema.NewChecker()
 	for s.Next() {
@@ -161,11 +161,10 @@ func noArgs(it *netdoc.Item) error {
 }
 
 func parseCert(it *netdoc.Item) (*torcert.Cert, error) {
-	const most = 1 << 10 // bytes; it has 140
 	if err := noArgs(it); err != nil {
 		return nil, err
 	}
-	b, err := it.Object.Decode(tagCert, 1, most)
+	b, err := it.Object.Decode(tagCert, 1, maxCertLen)
 	if err != nil {
 		return nil, err
 	}

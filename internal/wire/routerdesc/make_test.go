@@ -186,7 +186,7 @@ func TestNtorSigner(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pub, err := ntorToEd25519([32]byte(key.PublicKey().Bytes()), s.sign())
+		pub, err := torcert.EdFromX25519([32]byte(key.PublicKey().Bytes()), s.sign())
 		if err != nil || !bytes.Equal(pub[:], s.Public().(ed25519.PublicKey)) {
 			t.Fatalf("public key %x, want %x, %v", pub, s.Public(), err)
 		}

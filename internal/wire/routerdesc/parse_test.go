@@ -207,7 +207,7 @@ func TestBad(t *testing.T) {
 		{"ntor crosscert of another", object(r, "ntor-onion-key-crosscert"), object(other, "ntor-onion-key-crosscert"), ErrMismatch},
 		{"other ntor key", line(r, "ntor-onion-key"), line(other, "ntor-onion-key"), torcert.ErrSignature},
 		{"ntor key without an Ed25519 key", line(r, "ntor-onion-key"),
-			"ntor-onion-key 7P///////////////////////////////////////38\n", ErrMismatch},
+			"ntor-onion-key 7P///////////////////////////////////////38\n", torcert.ErrWrongKey},
 		{"sign bit", "ntor-onion-key-crosscert ", "ntor-onion-key-crosscert 0", netdoc.ErrBadValue},
 		{"two sign bits", "ntor-onion-key-crosscert ", "ntor-onion-key-crosscert 0 ", netdoc.ErrTooMany},
 		{"family member", "family $", "family %", ErrNickname},

@@ -69,7 +69,7 @@ func (p *parser) verifyNtorCross() error {
 	if c.Key != p.d.Ed25519 {
 		return ErrMismatch
 	}
-	pub, err := ntorToEd25519(p.d.Ntor, p.ntorSign)
+	pub, err := torcert.EdFromX25519(p.d.Ntor, p.ntorSign)
 	if err != nil {
 		return err
 	}
