@@ -117,8 +117,12 @@ func parseSpecs(arg []byte) ([]linkspec.Spec, error) {
 	}
 	s := cryptobyte.String(b[:n])
 	specs, err := linkspec.ParseList(&s)
-	if err == nil && !s.Empty() {
+	switch {
+	case err != nil:
+	case !s.Empty():
 		err = fmt.Errorf("link specifiers: %w", linkspec.ErrTooLong)
+	case len(specs) == 0:
+		err = fmt.Errorf("link specifiers: %w", netdoc.ErrMissing)
 	}
 	return specs, err
 }
