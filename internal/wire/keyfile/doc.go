@@ -1,9 +1,9 @@
 // Package keyfile reads and writes the files in which C tor keeps keys, so that one can switch to C tor and back.
 //
-// There are four kinds. Tagged files have a header of 32 bytes, which tells what is in them, and then binary data: Ed25519
+// There are five kinds. Tagged files have a header of 32 bytes, which tells what is in them, and then binary data: Ed25519
 // keys and certificates, onion keys, family keys, and the box around an encrypted master key. RSA keys are PEM blocks; that
 // of an authority's identity is encrypted in the way of PKCS #8. A fingerprint file is a line with a nickname, and the public
-// file of a family key a line without one.
+// file of a family key a line without one. The files of onion services' clients are fields with colons between them.
 //
 //	file                                parser            tag
 //	keys/ed25519_master_id_secret_key   ParseEdSecret     TagMaster
@@ -20,6 +20,11 @@
 //	<name>.public_family_id             ParseFamilyID
 //	fingerprint, hashed-fingerprint     ParseFingerprint
 //	fingerprint-ed25519                 ParseEdFingerprint
+//	hs_ed25519_secret_key               ParseEdSecret     TagMaster
+//	hs_ed25519_public_key               ParseEdPublic     TagMaster
+//	hostname                            ParseHostname
+//	authorized_clients/<name>.auth      ParseAuthorizedClient
+//	<name>.auth_private                 ParseClientAuth
 //
 // Secrets have types of their own, which print their public part alone, whatever the verb. No error quotes a file.
 package keyfile

@@ -50,21 +50,30 @@ func Parse(host string) (Address, error) {
 
 // ParseLabel reads an address without ".onion", as control ports and files have it.
 func ParseLabel(label string) (Address, error) {
-	if len(label) != Len {
-		return Address{}, ErrFormat
-	}
-	b, err := lower.DecodeString(strings.ToLower(label))
-	if err != nil {
-		return Address{}, ErrFormat
-	}
-	key, sum, v := [32]byte(b), [checksumLen]byte(b[32:]), b[32+checksumLen]
+	key, sum, v, err := decode(label)
 	switch {
+	case err != nil:
+		return Address{}, err
 	case v != version:
 		return Address{}, fmt.Errorf("version %d: %w", v, ErrVersion)
 	case sum != checksum(key):
 		return Address{}, ErrChecksum
 	}
 	return FromKey(key)
+}
+
+// ParseUnchecked is ParseLabel without a look at checksum, version and key, for files that C tor reads so.
+func ParseUnchecked(label string) (Address, error) {
+	key, _, _, err := decode(label)
+	return key, err
+}
+
+func decode(label string) (key [32]byte, sum [checksumLen]byte, v uint8, err error) {
+	b, err := lower.DecodeString(strings.ToLower(label))
+	if err != nil || len(label) != Len || len(b) != len(key)+checksumLen+1 {
+		return key, sum, 0, ErrFormat
+	}
+	return [32]byte(b), [checksumLen]byte(b[len(key):]), b[len(key)+checksumLen], nil
 }
 
 // FromKey makes the address of an identity key. A key that is no point, or has a part of small order, is ErrKey: adding such a

@@ -68,6 +68,9 @@ func TestParse(t *testing.T) {
 		{"another name for the same service", withKey([32]byte(twisted.Bytes())), ErrKey},
 		{"not canonical", withKey(oneMorePrime()), ErrKey},
 	} {
+		if a, err := ParseUnchecked(strings.TrimSuffix(tt.host, Suffix)); tt.want != nil && !errors.Is(tt.want, ErrFormat) && (err != nil || a == Address{}) {
+			t.Errorf("%s: unchecked: got %x, error %v", tt.name, a, err)
+		}
 		if a, err := Parse(tt.host); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, error %v, want %v\nsee %s", tt.name, a, err, tt.want, spec)
 		}
