@@ -8,7 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"runtime"
+	"sync"
 	"testing"
+
+	"github.com/tropea-net/tropea/internal/lib/execmem"
 )
 
 //go:embed testdata/hashx.json
@@ -195,4 +199,125 @@ func BenchmarkHash8(b *testing.B) {
 		p.Hash8(&in, &out)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/Lanes, "ns/hash")
+}
+
+// memory gets memory for compiled programs, or skips the test where there is none.
+func memory(tb testing.TB) Memory {
+	tb.Helper()
+	m, err := execmem.New(16 << 10)
+	if err != nil || !canCompile {
+		tb.Skipf("programs cannot be compiled here: %v", err)
+	}
+	tb.Cleanup(func() { m.Close() })
+	return m
+}
+
+// The compiled program and the interpreter give the same.
+func TestCompiled(t *testing.T) {
+	f, slow := NewFunc(memory(t)), NewFunc(nil)
+	if !f.Compiles() || slow.Compiles() {
+		t.Fatal("not compiled where it should be, or the other way around")
+	}
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		seed := binary.LittleEndian.AppendUint64(nil, rnd.Uint64())
+		if err := errors.Join(f.Reset(seed), slow.Reset(seed)); err != nil {
+			continue
+		}
+		first := rnd.Uint64() >> (rnd.Uint32() % 64)
+		var got, want [64]uint64
+		f.Range(first, got[:])
+		slow.Range(first, want[:])
+		if got != want {
+			t.Fatalf("seed %x, from %d on: got %x, want %x", seed, first, got, want)
+		}
+	}
+	v := load(t)
+	for _, c := range v.Short {
+		var got [1]uint64
+		if err := f.Reset([]byte(c.Seed)); err != nil {
+			t.Fatal(err)
+		}
+		if f.Range(c.Input, got[:]); got[0] != binary.LittleEndian.Uint64(c.Want) {
+			t.Errorf("seed %q, input %d: got %x, want %x", c.Seed, c.Input, got, c.Want)
+		}
+	}
+}
+
+// noMemory is what a system gives that forbids executable memory.
+type noMemory struct{}
+
+func (noMemory) Load([]byte) (uintptr, error) { return 0, errors.New("permission denied") }
+
+func TestFallback(t *testing.T) {
+	f := NewFunc(noMemory{})
+	for range 2 {
+		if err := f.Reset([]byte("abc")); err != nil || f.Compiles() {
+			t.Fatalf("error %v, compiles %v", err, f.Compiles())
+		}
+	}
+	for _, n := range []int{0, 1, 7, 8, 9, 30} {
+		out := make([]uint64, n)
+		f.Range(5, out)
+		for i := range out {
+			if want := mustNew(t, []byte("abc")).Hash(5 + uint64(i)); out[i] != binary.LittleEndian.Uint64(want[:]) {
+				t.Errorf("hash %d of %d: got %x, want %x", i, n, out[i], want)
+			}
+		}
+	}
+}
+
+// Compiled code runs outside of what the runtime knows. It must stand signals, garbage collection and stacks that move.
+func TestCompiledUnderStress(t *testing.T) {
+	mem := memory(t)
+	f := NewFunc(mem)
+	if err := f.Reset([]byte("abc")); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	})
+	var want [256]uint64
+	f.Range(0, want[:])
+	for range 200 {
+		done := make(chan [256]uint64)
+		go func() {
+			var got [256]uint64
+			f.Range(0, got[:])
+			done <- got
+		}()
+		if got := <-done; got != want {
+			t.Error("other hashes than before")
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+func BenchmarkCompile(b *testing.B) {
+	f := NewFunc(memory(b))
+	for b.Loop() {
+		f.Reset([]byte("abc"))
+	}
+}
+
+func BenchmarkCompiled(b *testing.B) {
+	f := NewFunc(memory(b))
+	if err := f.Reset([]byte("abc")); err != nil {
+		b.Fatal(err)
+	}
+	var out [256]uint64
+	for b.Loop() {
+		f.Range(0, out[:])
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/256, "ns/hash")
 }
