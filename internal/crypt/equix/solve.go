@@ -17,25 +17,38 @@ const (
 	batch = 256
 )
 
-// table holds the sums of a stage by their lowest bits, which are not stored.
+// A table holds the sums of a stage by their lowest 8 bits, which are not stored.
 type table struct {
 	count [numCoarse]uint16
-	sum   [numCoarse][coarseSize]uint64
-	// from says which item of the bucket, and which of the opposite bucket in the stage before, gave the sum:
-	// left<<17 | right<<8 | bucket. In the first stage, it is the index.
-	from [numCoarse][coarseSize]uint32
+	item  [numCoarse][coarseSize]uint64
 }
 
-// A Solver finds solutions. It is some 3 MiB large, and may be used again, but by one goroutine at a time.
+// An item of the second and third stage is a sum, and says in its lowest bits what the sum is of: an item of a bucket in the stage
+// before, and one of the opposite bucket.
+//
+//	sum 37 | left 9 | right 9 | bucket 8
+//
+// The sum needs no more bits than that: those above do not count. An item of the first stage is a sum alone.
+const (
+	leftShift  = 17
+	rightShift = 8
+	sumShift   = 26
+	itemMask   = 1<<9 - 1
+)
+
+// A Solver finds solutions. It is some 2 MiB large, and may be used again, but by one goroutine at a time.
 type Solver struct {
 	hash  *hashx.Func
+	index [numCoarse][coarseSize]uint16 // of the items of the first stage
 	stage [3]table
-	fine  struct {
-		count [numFine]uint8
-		item  [numFine][fineSize]uint16
-	}
-	values [batch]uint64
-	found  []Solution
+	fine  fineTable
+	found []Solution
+}
+
+// fineTable holds the items of one bucket by 7 bits more.
+type fineTable struct {
+	count [numFine]uint8
+	item  [numFine][fineSize]uint16
 }
 
 // NewSolver makes a solver. With memory for it, programs are compiled where this is possible; mem may be nil.
@@ -50,8 +63,8 @@ func (s *Solver) Solve(challenge []byte) ([]Solution, error) {
 		return nil, err
 	}
 	s.hashAll()
-	s.pair(&s.stage[0], &s.stage[1])
-	s.pair(&s.stage[1], &s.stage[2])
+	s.pairAll(0)
+	s.pairAll(1)
 	s.found = s.found[:0]
 	s.last()
 	return s.found, nil
@@ -60,105 +73,118 @@ func (s *Solver) Solve(challenge []byte) ([]Solution, error) {
 func (s *Solver) hashAll() {
 	t := &s.stage[0]
 	clear(t.count[:])
+	var values [batch]uint64
 	for first := uint32(0); first < indices; first += batch {
-		s.hash.Range(uint64(first), s.values[:])
-		for i, v := range s.values {
-			t.add(v, first+uint32(i))
+		s.hash.Range(uint64(first), values[:])
+		for i, v := range values {
+			bucket := v % numCoarse
+			if n := t.count[bucket]; n < coarseSize {
+				t.count[bucket] = n + 1
+				t.item[bucket][n] = v / numCoarse
+				s.index[bucket][n] = uint16(first + uint32(i))
+			}
 		}
 	}
 }
 
-// add puts a sum into its bucket, if there is room.
-func (t *table) add(sum uint64, from uint32) {
-	bucket := sum % numCoarse
-	n := t.count[bucket]
-	if n >= coarseSize {
-		return
+// pairAll finds pairs of sums that add up to zero in 15 bits: the bucket has 8, and the finer one 7.
+func (s *Solver) pairAll(stage int) {
+	in, out := &s.stage[stage], &s.stage[stage+1]
+	shift := uint(sumShift)
+	if stage == 0 {
+		shift = 0
 	}
-	t.count[bucket] = n + 1
-	t.sum[bucket][n] = sum / numCoarse
-	t.from[bucket][n] = from
+	clear(out.count[:])
+	for bucket := range uint32(numCoarse/2 + 1) {
+		opposite := -bucket % numCoarse
+		s.fine.count = [numFine]uint8{}
+		others := &in.item[opposite]
+		if opposite != bucket {
+			for i, item := range others[:min(in.count[opposite], coarseSize)] {
+				s.fine.add(item>>shift, i)
+			}
+			for i, item := range in.item[bucket][:min(in.count[bucket], coarseSize)] {
+				s.pair(item>>shift+1, uint64(i), bucket, others, shift, out)
+			}
+			continue
+		}
+		// The bucket is its own opposite: each item meets those before it, and itself.
+		for i, item := range others[:min(in.count[opposite], coarseSize)] {
+			if s.fine.add(item>>shift, i) {
+				s.pair(item>>shift+carry(bucket), uint64(i), bucket, others, shift, out)
+			}
+		}
+	}
 }
 
 // carry is what the bits that are not stored add up to: they are zero, or opposite.
 func carry(bucket uint32) uint64 { return uint64(min(bucket, 1)) }
 
-// pair finds pairs of sums that add up to zero in 15 bits: the bucket has 8, and the finer one 7.
-func (s *Solver) pair(in, out *table) {
-	clear(out.count[:])
-	for bucket := uint32(0); bucket <= numCoarse/2; bucket++ {
-		opposite := -bucket % numCoarse
-		s.fine.count = [numFine]uint8{}
-		sums, others := &in.sum[bucket], &in.sum[opposite]
-		for i, sum := range others[:min(in.count[opposite], coarseSize)] {
-			if s.refine(sum, i) && opposite == bucket {
-				s.pairOne(sum+carry(bucket), uint32(i), others, bucket, out)
-			}
-		}
-		if opposite == bucket {
-			continue
-		}
-		for i, sum := range sums[:min(in.count[bucket], coarseSize)] {
-			s.pairOne(sum+1, uint32(i), others, bucket, out)
-		}
-	}
-}
-
-// refine puts an item of a bucket into a finer one, if there is room.
-func (s *Solver) refine(sum uint64, item int) bool {
-	f := sum % numFine
-	n := s.fine.count[f]
+// add puts an item of a bucket where it belongs, if there is room.
+func (f *fineTable) add(sum uint64, i int) bool {
+	at := sum % numFine
+	n := f.count[at]
 	if n >= fineSize {
 		return false
 	}
-	s.fine.count[f] = n + 1
-	s.fine.item[f][n] = uint16(item)
+	f.count[at] = n + 1
+	f.item[at][n] = uint16(i)
 	return true
 }
 
-// pairOne finds the partners of one sum among those of the opposite bucket.
-func (s *Solver) pairOne(sum uint64, item uint32, others *[coarseSize]uint64, bucket uint32, out *table) {
-	f := -sum % numFine
-	for _, other := range s.fine.item[f][:min(s.fine.count[f], fineSize)] {
-		out.add((sum+others[other])/numFine, item<<17|uint32(other)<<8|bucket)
+// partners are the items with which a sum is zero in the lowest 7 bits.
+func (f *fineTable) partners(sum uint64) []uint16 {
+	at := -sum % numFine
+	return f.item[at][:min(f.count[at], fineSize)]
+}
+
+// pair finds the partners of one item, and puts the sums into the next table as long as there is room.
+func (s *Solver) pair(sum, left uint64, bucket uint32, others *[coarseSize]uint64, shift uint, out *table) {
+	from := left<<leftShift | uint64(bucket)
+	for _, right := range s.fine.partners(sum) {
+		total := (sum + others[right]>>shift) / numFine
+		to := total % numCoarse
+		if n := out.count[to]; n < coarseSize {
+			out.count[to] = n + 1
+			out.item[to][n] = total/numCoarse<<sumShift | uint64(right)<<rightShift | from
+		}
 	}
 }
 
 // last finds pairs of sums of four hashes that add up to zero in all bits that are left.
 func (s *Solver) last() {
 	t := &s.stage[2]
-	for bucket := uint32(0); bucket <= numCoarse/2; bucket++ {
+	for bucket := range uint32(numCoarse/2 + 1) {
 		opposite := -bucket % numCoarse
 		s.fine.count = [numFine]uint8{}
-		others := &t.sum[opposite]
-		for i, sum := range others[:min(t.count[opposite], coarseSize)] {
-			if s.refine(sum, i) && opposite == bucket && !s.lastOne(sum+carry(bucket), uint32(i), bucket) {
+		for i, item := range t.item[opposite][:min(t.count[opposite], coarseSize)] {
+			if s.fine.add(item>>sumShift, i) && opposite == bucket && !s.lastPair(item, bucket) {
 				return
 			}
 		}
 		if opposite == bucket {
 			continue
 		}
-		for i, sum := range t.sum[bucket][:min(t.count[bucket], coarseSize)] {
-			if !s.lastOne(sum+1, uint32(i), bucket) {
+		for _, item := range t.item[bucket][:min(t.count[bucket], coarseSize)] {
+			if !s.lastPair(item, bucket) {
 				return
 			}
 		}
 	}
 }
 
-// lastOne reports false if there are enough solutions.
-func (s *Solver) lastOne(sum uint64, item, bucket uint32) bool {
-	t := &s.stage[2]
-	opposite := -bucket % numCoarse
-	f := -sum % numFine
-	for _, other := range s.fine.item[f][:min(s.fine.count[f], fineSize)] {
-		if (sum+t.sum[opposite][other])/numFine&mask1 != 0 {
+// lastPair reports false if there are enough solutions.
+func (s *Solver) lastPair(item uint64, bucket uint32) bool {
+	others := &s.stage[2].item[-bucket%numCoarse]
+	sum := item>>sumShift + carry(bucket)
+	for _, right := range s.fine.partners(sum) {
+		other := others[right]
+		if (sum+other>>sumShift)/numFine&mask1 != 0 {
 			continue
 		}
 		var sol Solution
-		s.trace2(sol[0:4], t.from[bucket][item])
-		s.trace2(sol[4:8], t.from[opposite][other])
+		s.trace2(sol[0:4], item)
+		s.trace2(sol[4:8], other)
 		sol.order()
 		if s.found = append(s.found, sol); len(s.found) == MaxSolutions {
 			return false
@@ -167,20 +193,21 @@ func (s *Solver) lastOne(sum uint64, item, bucket uint32) bool {
 	return true
 }
 
-// split takes the parts of table.from.
-func split(from uint32) (bucket, left, opposite, right uint32) {
-	bucket = from % numCoarse
-	return bucket, from >> 17, -bucket % numCoarse, from >> 8 & 511
+// split tells what an item is the sum of.
+func split(item uint64) (bucket, left, opposite, right uint64) {
+	bucket = item % numCoarse
+	return bucket, item >> leftShift & itemMask, -bucket % numCoarse, item >> rightShift & itemMask
 }
 
-// trace2 finds the four indices behind a sum of the last stage.
-func (s *Solver) trace2(dst []uint16, from uint32) {
-	b, l, o, r := split(from)
-	s.trace1(dst[0:2], s.stage[1].from[b][l])
-	s.trace1(dst[2:4], s.stage[1].from[o][r])
+// trace2 finds the four indices behind an item of the third stage.
+func (s *Solver) trace2(dst []uint16, item uint64) {
+	b, l, o, r := split(item)
+	s.trace1(dst[0:2], s.stage[1].item[b][l])
+	s.trace1(dst[2:4], s.stage[1].item[o][r])
 }
 
-func (s *Solver) trace1(dst []uint16, from uint32) {
-	b, l, o, r := split(from)
-	dst[0], dst[1] = uint16(s.stage[0].from[b][l]), uint16(s.stage[0].from[o][r])
+// trace1 finds the two indices behind an item of the second stage.
+func (s *Solver) trace1(dst []uint16, item uint64) {
+	b, l, o, r := split(item)
+	dst[0], dst[1] = s.index[b][l], s.index[o][r]
 }
