@@ -1,5 +1,7 @@
 package hashx
 
+import "math/bits"
+
 // The generator pretends to run the program on a processor with three ports (Intel's Ivy Bridge), so that real ones are kept
 // busy. What the constants are, and in which order numbers are drawn, is the definition of HashX.
 const (
@@ -31,7 +33,7 @@ type template struct {
 	zero       bool   // the immediate value may be zero
 	src, dst   bool   // has them
 	distinct   bool   // and they must not be the same
-	random     bool   // is like no other: see generator.par
+	random     bool   // is like no other: see generator.draw
 }
 
 var (
@@ -54,47 +56,67 @@ var arithmetic = [8]*template{&tplRor, &tplXorC, &tplAddC, &tplAddC, &tplSub, &t
 // layout is what kinds of instruction follow each other, over and over.
 const layout = "MTAMAAMAAMAAWAAMAAMBAMAAWAAMAAMAAMAA"
 
-const (
-	noOp  = opcode(0xff)
-	noReg = 0xff
-	noPar = ^uint32(0)
+// leaReg cannot be the destination of opAddRS.
+const leaReg = 5
 
-	// leaReg cannot be the destination of opAddRS.
-	leaReg = 5
-)
+// regSet is a set of registers, a bit for each.
+type regSet uint8
 
-// register is what the generator knows of a register.
-type register struct {
-	ready int // cycle in which its value is there
-	last  opcode
-	par   uint32 // what the last operation on it was done with
-}
+// nth are the members of each set, in order.
+var nth = func() (t [256][8]uint8) {
+	for set := range t {
+		n := 0
+		for reg := range uint8(8) {
+			if set>>reg&1 != 0 {
+				t[set][n] = reg
+				n++
+			}
+		}
+	}
+	return t
+}()
+
+// noPar is the parameter of operations with constants.
+const noPar = ^uint32(0)
 
 type generator struct {
 	rng      rng
 	out      *[Size]instr
-	regs     [8]register
-	used     [numCycles]uint8 // ports
+	ready    [numCycles + 8]regSet // in each cycle, the registers whose value is there; past cycles are not kept
+	last     [opBranch + 1]regSet  // the registers on which an operation of a group was the last
+	group    [8]opcode             // of the last operation on each register
+	par      [8]uint32             // and what that was done with
+	used     [numCycles]uint8      // ports
 	subCycle int
 	cycle    int
 }
 
 // run makes the program. It reports false if the program does not fulfil the requirements, which nearly all do.
 func (g *generator) run() bool {
-	for i := range g.regs {
-		g.regs[i] = register{last: noOp, par: noPar}
+	for i := range g.ready {
+		g.ready[i] = 0xff
 	}
-	last := noOp
+	group := opcode(0xff) // of the last instruction
 	size, muls, latency, attempt := 0, 0, 0, 0
 	for size < Size {
-		t := g.choose(last, attempt)
-		last = t.group
-		in, par := g.draw(t)
+		t := g.choose(group, attempt)
+		group = t.group
+		in := &g.out[size]
+		par := g.draw(t, in)
 		at := g.schedule(t, false)
 		if at < 0 {
 			break
 		}
-		if !g.operands(t, in, par, at, attempt > 0, &g.out[size], &par) {
+		ok := true
+		if t.src {
+			if ok = g.source(t, in, at); ok && !t.random {
+				par = uint32(in.src)
+			}
+		}
+		if ok && t.dst {
+			ok = g.destination(t, in, par, at, attempt > 0)
+		}
+		if !ok {
 			if attempt++; attempt > 1 {
 				g.advance(subCycles)
 				attempt = 0
@@ -106,9 +128,8 @@ func (g *generator) run() bool {
 			break
 		}
 		if t.dst {
-			ready := at + int(t.latency)
-			g.regs[g.out[size].dst&7] = register{ready: ready, last: t.group, par: par}
-			latency = max(latency, ready)
+			latency = max(latency, at+int(t.latency))
+			g.write(in.dst, t.group, par, at+int(t.latency))
 		}
 		size++
 		if t.op <= opMul {
@@ -126,6 +147,18 @@ func (g *generator) run() bool {
 func (g *generator) advance(n int) {
 	g.subCycle += n
 	g.cycle = g.subCycle / subCycles
+}
+
+// write notes that a register gets a value, which will be there in the cycle ready.
+func (g *generator) write(reg uint8, group opcode, par uint32, ready int) {
+	bit := regSet(1) << (reg & 7)
+	g.last[g.group[reg&7]] &^= bit
+	g.last[group] |= bit
+	g.group[reg&7] = group
+	g.par[reg&7] = par
+	for cycle := g.cycle; cycle < ready; cycle++ {
+		g.ready[cycle] &^= bit
+	}
 }
 
 // choose takes the kind of the next instruction.
@@ -154,9 +187,9 @@ func (g *generator) choose(last opcode, attempt int) *template {
 	}
 }
 
-// draw makes the immediate value, and what tells the operation from others of its group.
-func (g *generator) draw(t *template) (in instr, par uint32) {
-	in, par = instr{op: t.op, src: noReg, dst: noReg}, noPar
+// draw makes the instruction but for its registers. It returns what tells the operation from others of its group.
+func (g *generator) draw(t *template, in *instr) (par uint32) {
+	*in = instr{op: t.op}
 	switch {
 	case t.op == opBranch:
 		for n := 0; n < 4; {
@@ -172,9 +205,9 @@ func (g *generator) draw(t *template) (in instr, par uint32) {
 			}
 		}
 	case t.random:
-		par = g.rng.u32()
+		return g.rng.u32()
 	}
-	return in, par
+	return noPar
 }
 
 // schedule finds the cycle in which an instruction can run.
@@ -216,71 +249,46 @@ func (g *generator) scheduleUop(ports uint8, cycle int, commit bool) int {
 	return -1
 }
 
-// operands chooses source and destination, as far as the instruction has them. It writes the instruction to out, and the
-// parameter that the destination will remember to newPar.
-func (g *generator) operands(t *template, in instr, par uint32, at int, retry bool, out *instr, newPar *uint32) bool {
-	if t.src {
-		src, ok := g.source(t, at)
-		if !ok {
-			return false
-		}
-		in.src = src
-		if !t.random {
-			par = uint32(src)
-		}
-	}
-	if t.dst {
-		dst, ok := g.destination(t, &in, par, at, retry)
-		if !ok {
-			return false
-		}
-		in.dst = dst
-	}
-	*out, *newPar = in, par
-	return true
-}
-
-// source is any register that is ready.
-func (g *generator) source(t *template, at int) (uint8, bool) {
-	var list [8]uint8
-	n := 0
-	for i := range g.regs {
-		list[n&7] = uint8(i)
-		if g.regs[i].ready <= at {
-			n++
-		}
-	}
+// source chooses any register that is ready.
+func (g *generator) source(t *template, in *instr, at int) (ok bool) {
+	set := g.ready[at]
 	// If there are only two for opAddRS, leaReg must be the source since it cannot be the destination.
-	if n == 2 && t.op == opAddRS && (list[0] == leaReg || list[1] == leaReg) {
-		return leaReg, true
+	if t.op == opAddRS && set>>leaReg&1 != 0 && bits.OnesCount8(uint8(set)) == 2 {
+		in.src = leaReg
+		return true
 	}
-	return g.pick(&list, n)
+	in.src, ok = g.pick(set)
+	return ok
 }
 
-// destination is a register that is ready, and on which the operation does not undo, repeat or spoil the last one.
-func (g *generator) destination(t *template, in *instr, par uint32, at int, retry bool) (uint8, bool) {
-	var list [8]uint8
-	n := 0
-	for i := range g.regs {
-		r := &g.regs[i]
-		list[n&7] = uint8(i)
-		if r.ready <= at &&
-			(!t.distinct || uint8(i) != in.src) &&
-			(retry || t.group != opMul || r.last != opMul) &&
-			(r.last != t.group || r.par != par) &&
-			(t.op != opAddRS || i != leaReg) {
-			n++
+// destination chooses a register that is ready, and on which the operation does not undo, repeat or spoil the last one.
+func (g *generator) destination(t *template, in *instr, par uint32, at int, retry bool) (ok bool) {
+	set := g.ready[at]
+	if t.distinct {
+		set &^= 1 << (in.src & 7)
+	}
+	switch {
+	case t.op == opAddRS:
+		set &^= 1 << leaReg
+	case t.op == opMul && !retry:
+		set &^= g.last[opMul]
+	}
+	for same := set & g.last[t.group]; same != 0; same &= same - 1 {
+		if reg := bits.TrailingZeros8(uint8(same)) & 7; g.par[reg] == par {
+			set &^= 1 << reg
 		}
 	}
-	return g.pick(&list, n)
+	in.dst, ok = g.pick(set)
+	return ok
 }
 
-func (g *generator) pick(list *[8]uint8, n int) (uint8, bool) {
-	switch n {
+func (g *generator) pick(set regSet) (uint8, bool) {
+	switch n := uint32(bits.OnesCount8(uint8(set))); n {
 	case 0:
-		return noReg, false
+		return 0, false
 	case 1:
-		return list[0], true
+		return nth[set][0], true
+	default:
+		return nth[set][g.rng.u32()%n&7], true
 	}
-	return list[g.rng.u32()%uint32(n)&7], true
 }
