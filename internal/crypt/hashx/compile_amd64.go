@@ -11,49 +11,17 @@ const canCompile = true
 func run(entry uintptr, keys *[4]uint64, first uint64, out *uint64, n uint64)
 
 // compile appends machine code, which works on registers r8 to r15, uses rax and rdx, and returns.
-//
-// Since a run jumps back at most once, the code is there twice: the branches of the first copy lead to the targets of the
-// second, which has no branches.
 func (p *Program) compile(code []byte) []byte {
-	type fixup struct{ at, branch int }
-	var fixups [16]fixup
-	var targets [16]int // of each branch, in the second copy
-	jumps := 0
-	for i := range p.code {
-		in := &p.code[i]
-		if in.op != opBranch {
-			code = in.compile(code)
-			continue
-		}
-		if jumps == len(fixups) {
-			panic("hashx: too many branches") // the generator lets no such program through
-		}
+	return p.compileTwice(code, func(code []byte, imm uint32) []byte {
 		code = append(code, 0xf7, 0xc2) // test edx, imm32
-		code = binary.LittleEndian.AppendUint32(code, in.imm)
-		code = append(code, 0x0f, 0x84, 0, 0, 0, 0) // jz rel32
-		fixups[jumps] = fixup{len(code), jumps}
-		jumps++
-	}
-	const ret = 0xc3
-	code = append(code, ret)
-	target, branch := 0, 0
-	for i := range p.code {
-		switch in := &p.code[i]; in.op {
-		case opTarget:
-			target = len(code)
-		case opBranch:
-			targets[branch] = target
-			branch++
-		default:
-			code = in.compile(code)
-		}
-	}
-	code = append(code, ret)
-	for _, f := range fixups[:jumps] {
-		binary.LittleEndian.PutUint32(code[f.at-4:], uint32(targets[f.branch]-f.at))
-	}
-	return code
+		code = binary.LittleEndian.AppendUint32(code, imm)
+		return append(code, 0x0f, 0x84, 0, 0, 0, 0) // jz rel32
+	}, func(code []byte, end, target int) {
+		binary.LittleEndian.PutUint32(code[end-4:], uint32(target-end))
+	})
 }
+
+func appendRet(code []byte) []byte { return append(code, 0xc3) }
 
 // compile appends the code of one instruction, which is no branch. Registers 8 to 15 need a prefix in any place of an instruction.
 func (in *instr) compile(code []byte) []byte {
