@@ -26,6 +26,7 @@ func TestClient(t *testing.T) {
 			"http":      testHTTP,
 			"library":   testLibrary,
 			"cache":     testCache,
+			"onions":    testOnionDescriptors,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

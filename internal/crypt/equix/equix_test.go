@@ -60,7 +60,11 @@ func TestVectors(t *testing.T) {
 	for _, mem := range []hashx.Memory{nil, memory(t)} {
 		s := NewSolver(mem)
 		var p hashx.Program
-		for _, v := range load(t) {
+		all := load(t)
+		if !s.Compiles() {
+			all = all[len(all)-2:] // it takes its time under the race detector
+		}
+		for _, v := range all {
 			t.Run(fmt.Sprintf("%q compiled %v", v.Challenge, s.Compiles()), func(t *testing.T) {
 				got, err := s.Solve([]byte(v.Challenge))
 				if err != nil || len(got) != len(v.Solutions) {
@@ -124,26 +128,15 @@ func TestVerify(t *testing.T) {
 }
 
 // rejected is a seed that gives no program.
-func rejected(tb testing.TB) []byte {
-	tb.Helper()
-	var p hashx.Program
-	for i := range uint32(1 << 20) {
-		if seed := binary.LittleEndian.AppendUint32(nil, i); p.Reset(seed) != nil {
-			return seed
-		}
-	}
-	tb.Fatal("all seeds give programs")
-	return nil
-}
+var rejected = []byte{0xf9, 5, 0, 0}
 
 func TestRejectedSeed(t *testing.T) {
-	seed := rejected(t)
 	var p hashx.Program
-	if err := Verify(&p, seed, &Solution{}); !errors.Is(err, hashx.ErrSeed) {
+	if err := Verify(&p, rejected, &Solution{}); !errors.Is(err, hashx.ErrSeed) {
 		t.Errorf("verification: got %v", err)
 	}
 	s := NewSolver(nil)
-	if got, err := s.Solve(seed); !errors.Is(err, hashx.ErrSeed) || got != nil {
+	if got, err := s.Solve(rejected); !errors.Is(err, hashx.ErrSeed) || got != nil {
 		t.Errorf("solver: got %v, error %v", got, err)
 	}
 	if got, err := s.Solve([]byte("abc")); err != nil || len(got) != 2 {
@@ -155,9 +148,9 @@ func TestRejectedSeed(t *testing.T) {
 func TestSolve(t *testing.T) {
 	s := NewSolver(memory(t))
 	var p hashx.Program
-	n, sum := 30, 0
-	if testing.Short() || !s.Compiles() {
-		n = 5
+	n, sum := 20, 0
+	if !s.Compiles() {
+		n = 3
 	}
 	for i := range n {
 		challenge := binary.LittleEndian.AppendUint64([]byte("challenge"), uint64(i))
@@ -176,7 +169,7 @@ func TestSolve(t *testing.T) {
 			t.Errorf("challenge %d: a solution twice: %x", i, found)
 		}
 	}
-	if sum < n || sum > 4*n {
+	if sum < n/2 || sum > 4*n {
 		t.Errorf("%d solutions of %d challenges", sum, n)
 	}
 }
