@@ -244,6 +244,27 @@ func TestCompiled(t *testing.T) {
 	}
 }
 
+func FuzzCompiled(f *testing.F) {
+	compiled, slow := NewFunc(memory(f)), NewFunc(nil)
+	f.Add([]byte("abc"), uint64(0))
+	f.Add([]byte{}, ^uint64(0))
+	f.Fuzz(func(t *testing.T, seed []byte, first uint64) {
+		err, err2 := compiled.Reset(seed), slow.Reset(seed)
+		if err != nil || err2 != nil {
+			if err != err2 {
+				t.Errorf("errors %v and %v", err, err2)
+			}
+			return
+		}
+		var got, want [Lanes]uint64
+		compiled.Range(first, got[:])
+		slow.Range(first, want[:])
+		if got != want {
+			t.Errorf("got %x, want %x", got, want)
+		}
+	})
+}
+
 // noMemory is what a system gives that forbids executable memory.
 type noMemory struct{}
 

@@ -205,7 +205,7 @@ func TestBadIntroduction(t *testing.T) {
 		{"X is one", seal(append([]byte{1}, make([]byte, 31)...), bytes.Clone(v.Plain)), ErrWeakKey},
 		{"too long", append(bytes.Clone(v.Introduce1), make([]byte, 200)...), relaymsg.ErrTooLong},
 	} {
-		if r, err := v.point().Open(tt.body, sub); !errors.Is(err, tt.want) {
+		if r, err := v.point().Open(tt.body, sub); !errors.Is(err, tt.want) || r != nil {
 			t.Errorf("%s: got %+v, error %v, want %v", tt.name, r, err, tt.want)
 		}
 	}

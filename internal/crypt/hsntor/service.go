@@ -62,8 +62,10 @@ func (p Point) Open(body []byte, subcredentials ...[32]byte) (*Request, error) {
 	}
 	text := append([]byte(nil), m.Encrypted[32:n]...)
 	found.crypt(text)
-	r.IntroducePlaintext, err = relaymsg.ParseIntroducePlaintext(text)
-	return r, err
+	if r.IntroducePlaintext, err = relaymsg.ParseIntroducePlaintext(text); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Reply finishes the handshake: it makes the answer, which goes into a RENDEZVOUS1 message, and the keys that are shared with

@@ -3,7 +3,6 @@ package execmem
 import (
 	"bytes"
 	"errors"
-	"runtime"
 	"testing"
 	"unsafe"
 )
@@ -13,10 +12,7 @@ func block(tb testing.TB, size int) *Memory {
 	tb.Helper()
 	m, err := New(size)
 	if err != nil {
-		if runtime.GOOS == "linux" || !errors.Is(err, ErrUnsupported) {
-			tb.Logf("New: %v", err)
-		}
-		tb.Skip("no executable memory here")
+		tb.Skipf("no executable memory here: %v", err)
 	}
 	tb.Cleanup(func() { m.Close() })
 	return m

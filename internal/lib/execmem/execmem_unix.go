@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Memory is a block of memory for machine code.
+// Memory is a block of memory for machine code. It is there until Close: the garbage collector does not know it.
 type Memory struct {
 	block []byte
 }
