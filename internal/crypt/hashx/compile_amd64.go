@@ -1,3 +1,5 @@
+//go:build !purego
+
 package hashx
 
 import "encoding/binary"

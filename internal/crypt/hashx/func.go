@@ -1,8 +1,11 @@
 package hashx
 
+// MaxCode is more than any compiled program takes, in bytes.
+const MaxCode = 48 << 10
+
 // Memory is memory for compiled programs, which a caller gets from the system.
 type Memory interface {
-	// Load copies code to where it can be executed, in place of what it copied before, and returns the address.
+	// Load copies code, of MaxCode bytes at most, to where it can be executed, in place of what it copied before, and returns the address.
 	Load(code []byte) (uintptr, error)
 }
 
@@ -12,11 +15,12 @@ type Func struct {
 	mem   Memory
 	code  []byte
 	entry uintptr // 0: the program is not compiled
+	wide  bool    // it is compiled for many lanes
 }
 
 // NewFunc makes a Func without a program. mem may be nil.
 func NewFunc(mem Memory) *Func {
-	f := &Func{mem: mem}
+	f := &Func{mem: mem, wide: hasWide}
 	if !canCompile {
 		f.mem = nil
 	}
@@ -35,7 +39,11 @@ func (f *Func) Reset(seed []byte) error {
 	if f.mem == nil {
 		return nil
 	}
-	f.code = f.p.compile(f.code[:0])
+	if f.wide {
+		f.code = f.p.compileWide(f.code[:0])
+	} else {
+		f.code = f.p.compile(f.code[:0])
+	}
 	entry, err := f.mem.Load(f.code)
 	if err != nil {
 		f.mem = nil // the interpreter does it as well
@@ -47,9 +55,14 @@ func (f *Func) Reset(seed []byte) error {
 
 // Range sets out to the first 8 bytes of the hashes of first and the numbers that follow it, in little-endian order.
 func (f *Func) Range(first uint64, out []uint64) {
-	if f.entry != 0 && len(out) > 0 {
+	switch n := len(out) / wideLanes * wideLanes; {
+	case f.entry == 0:
+	case !f.wide && len(out) > 0:
 		run(f.entry, &f.p.keys, first, &out[0], uint64(len(out)))
 		return
+	case f.wide && n > 0:
+		runWide(f.entry, &f.p.keys, first, &out[0], uint64(n))
+		first, out = first+uint64(n), out[n:]
 	}
 	var in, hashes [Lanes]uint64
 	for i := 0; i < len(out); i += Lanes {

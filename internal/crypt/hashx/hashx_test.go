@@ -9,6 +9,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -204,7 +205,7 @@ func BenchmarkHash8(b *testing.B) {
 // memory gets memory for compiled programs, or skips the test where there is none.
 func memory(tb testing.TB) Memory {
 	tb.Helper()
-	m, err := execmem.New(16 << 10)
+	m, err := execmem.New(MaxCode)
 	if err != nil || !canCompile {
 		tb.Skipf("programs cannot be compiled here: %v", err)
 	}
@@ -212,9 +213,27 @@ func memory(tb testing.TB) Memory {
 	return m
 }
 
+// compilers are Funcs of each kind of code that there is for this processor.
+func compilers(tb testing.TB) map[string]*Func {
+	tb.Helper()
+	f := NewFunc(memory(tb))
+	f.wide = false
+	list := map[string]*Func{"one lane": f}
+	if hasWide {
+		list["many lanes"] = NewFunc(memory(tb))
+	}
+	return list
+}
+
 // The compiled program and the interpreter give the same.
 func TestCompiled(t *testing.T) {
-	f, slow := NewFunc(memory(t)), NewFunc(nil)
+	for name, f := range compilers(t) {
+		t.Run(name, func(t *testing.T) { testCompiled(t, f) })
+	}
+}
+
+func testCompiled(t *testing.T, f *Func) {
+	slow := NewFunc(nil)
 	if !f.Compiles() || slow.Compiles() {
 		t.Fatal("not compiled where it should be, or the other way around")
 	}
@@ -228,13 +247,21 @@ func TestCompiled(t *testing.T) {
 		var got, want [64]uint64
 		f.Range(first, got[:])
 		slow.Range(first, want[:])
-		if got != want {
-			t.Fatalf("seed %x, from %d on: got %x, want %x", seed, first, got, want)
+		if got != want || len(f.code) > MaxCode {
+			t.Fatalf("seed %x, from %d on: got %x, want %x; %d bytes of code", seed, first, got, want, len(f.code))
+		}
+	}
+	for _, n := range []int{0, 1, 15, 16, 17, 31, 33} {
+		got, want := make([]uint64, n), make([]uint64, n)
+		f.Range(7, got)
+		slow.Range(7, want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%d hashes: got %x, want %x", n, got, want)
 		}
 	}
 	v := load(t)
 	for _, c := range v.Short {
-		var got [1]uint64
+		var got [wideLanes]uint64
 		if err := f.Reset([]byte(c.Seed)); err != nil {
 			t.Fatal(err)
 		}
@@ -245,22 +272,22 @@ func TestCompiled(t *testing.T) {
 }
 
 func FuzzCompiled(f *testing.F) {
-	compiled, slow := NewFunc(memory(f)), NewFunc(nil)
+	compiled, slow := compilers(f), NewFunc(nil)
 	f.Add([]byte("abc"), uint64(0))
 	f.Add([]byte{}, ^uint64(0))
 	f.Fuzz(func(t *testing.T, seed []byte, first uint64) {
-		err, err2 := compiled.Reset(seed), slow.Reset(seed)
-		if err != nil || err2 != nil {
-			if err != err2 {
-				t.Errorf("errors %v and %v", err, err2)
-			}
-			return
-		}
-		var got, want [Lanes]uint64
-		compiled.Range(first, got[:])
+		err := slow.Reset(seed)
+		var got, want [wideLanes]uint64
 		slow.Range(first, want[:])
-		if got != want {
-			t.Errorf("got %x, want %x", got, want)
+		for name, c := range compiled {
+			if err2 := c.Reset(seed); err != err2 {
+				t.Errorf("%s: error %v, want %v", name, err2, err)
+			} else if err != nil {
+				continue
+			}
+			if c.Range(first, got[:]); got != want {
+				t.Errorf("%s: got %x, want %x", name, got, want)
+			}
 		}
 	})
 }
@@ -290,8 +317,12 @@ func TestFallback(t *testing.T) {
 
 // Compiled code runs outside of what the runtime knows. It must stand signals, garbage collection and stacks that move.
 func TestCompiledUnderStress(t *testing.T) {
-	mem := memory(t)
-	f := NewFunc(mem)
+	for name, f := range compilers(t) {
+		t.Run(name, func(t *testing.T) { testStress(t, f) })
+	}
+}
+
+func testStress(t *testing.T, f *Func) {
 	if err := f.Reset([]byte("abc")); err != nil {
 		t.Fatal(err)
 	}
@@ -325,20 +356,27 @@ func TestCompiledUnderStress(t *testing.T) {
 }
 
 func BenchmarkCompile(b *testing.B) {
-	f := NewFunc(memory(b))
-	for b.Loop() {
-		f.Reset([]byte("abc"))
+	for name, f := range compilers(b) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				f.Reset([]byte("abc"))
+			}
+			b.ReportMetric(float64(len(f.code)), "bytes")
+		})
 	}
 }
 
 func BenchmarkCompiled(b *testing.B) {
-	f := NewFunc(memory(b))
-	if err := f.Reset([]byte("abc")); err != nil {
-		b.Fatal(err)
+	for name, f := range compilers(b) {
+		b.Run(name, func(b *testing.B) {
+			if err := f.Reset([]byte("abc")); err != nil {
+				b.Fatal(err)
+			}
+			var out [256]uint64
+			for b.Loop() {
+				f.Range(0, out[:])
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/256, "ns/hash")
+		})
 	}
-	var out [256]uint64
-	for b.Loop() {
-		f.Range(0, out[:])
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/256, "ns/hash")
 }

@@ -63,7 +63,7 @@ func load(tb testing.TB) (solve, verify []vector) {
 
 // memory gets memory for compiled programs; nil where there is none.
 func memory(tb testing.TB) hashx.Memory {
-	m, err := execmem.New(16 << 10)
+	m, err := execmem.New(hashx.MaxCode)
 	if err != nil {
 		return nil
 	}
