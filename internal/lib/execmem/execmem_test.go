@@ -41,6 +41,9 @@ func TestLoad(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Errorf("closed twice: %v", err)
 	}
+	if _, err := (*Memory)(nil).Load([]byte{1}); err == nil {
+		t.Error("loaded without memory")
+	}
 }
 
 func BenchmarkLoad(b *testing.B) {

@@ -32,7 +32,7 @@ func New(size int) (*Memory, error) {
 // Load copies code to the beginning of the block and returns its address. Code that was there before must not be running.
 func (m *Memory) Load(code []byte) (uintptr, error) {
 	switch {
-	case m.block == nil:
+	case m == nil || m.block == nil: // nil is what a failed New leaves
 		return 0, ErrClosed
 	case len(code) > len(m.block):
 		return 0, ErrTooLong
