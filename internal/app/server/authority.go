@@ -180,7 +180,7 @@ func (a *authority) reload() {
 		return
 	}
 	for _, r := range a.relays.Configure(cfg, a.s.cfg.Env.Now()) {
-		a.s.log.Info("A relay is not taken any more", "relay", r.Descriptor.Nickname)
+		a.s.log.Debug("A relay is not taken any more", "relay", r.Descriptor.Nickname)
 	}
 }
 
@@ -335,7 +335,7 @@ func (a *authority) upload(r *dircache.Request) *dircache.Reply {
 	now := a.s.cfg.Env.Now()
 	res := a.relays.Upload(r.From.Addr, r.Body, now)
 	for _, x := range res.Refusals {
-		a.s.log.Info("An uploaded document is not taken", "from", r.From.Addr, "outcome", x.Outcome, "reason", x.Message, "err", x.Err)
+		a.s.log.Debug("An uploaded document is not taken", "from", r.From.Addr, "outcome", x.Outcome, "reason", x.Message, "err", x.Err)
 	}
 	var journal []byte
 	for _, p := range res.Pins {
@@ -411,7 +411,7 @@ func (a *authority) tend(ctx context.Context) {
 			a.s.log.Log(ctx, w.Level, w.Text)
 		}
 		if n := a.relays.Expire(now, a.s.cache.Lists); n > 0 {
-			a.s.log.Info("Descriptors that are too old are forgotten", "count", n)
+			a.s.log.Debug("Descriptors that are too old are forgotten", "count", n)
 		}
 		select {
 		case <-ctx.Done():

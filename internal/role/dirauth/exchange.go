@@ -37,7 +37,7 @@ func (a *Authority) eachVoter(ctx context.Context, what string, f func(ctx conte
 					safelog.Notice(a.log, "Another authority does not answer", "what", what, "authority", v.Nickname, "err", err)
 					continue
 				}
-				a.log.Info("Exchange with another authority", "what", what, "authority", v.Nickname, "answer", text)
+				a.log.Debug("Exchange with another authority", "what", what, "authority", v.Nickname, "answer", text)
 				break
 			}
 		})
@@ -89,7 +89,7 @@ func (a *Authority) fetchMissing(ctx context.Context, v *vote.Vote) {
 	if len(digests) == 0 || i < 0 {
 		return
 	}
-	a.log.Info("Descriptors that a vote refers to are fetched", "authority", v.Source.Nickname, "count", len(digests))
+	a.log.Debug("Descriptors that a vote refers to are fetched", "authority", v.Source.Nickname, "count", len(digests))
 	c := dirclient.Client{Now: a.cfg.Env.Now, Net: a.cfg.Env.Net}
 	for part := range slices.Chunk(digests, dirhttp.MaxDirectDigests) {
 		path, err := dirhttp.DigestPath(dirhttp.PrefixServer, part)
@@ -102,7 +102,7 @@ func (a *Authority) fetchMissing(ctx context.Context, v *vote.Vote) {
 			resp, err := c.Get(one, circmgr.DirServer{}, dirclient.Request{Path: path, DirPort: to, MaxBody: maxDescriptors})
 			cancel()
 			if err != nil {
-				a.log.Info("Descriptors that a vote refers to do not come", "authority", v.Source.Nickname, "err", err)
+				a.log.Debug("Descriptors that a vote refers to do not come", "authority", v.Source.Nickname, "err", err)
 				continue
 			}
 			a.cfg.Take(resp.Body)

@@ -112,7 +112,7 @@ func (o *Opinions) Vote(_ context.Context, v *vote.Vote) error {
 		}
 		e, texts, err := entry(v, r.Descriptor, &facts[i], &decided.Relays[i], intern)
 		if err != nil {
-			cfg.Log.Info("A relay is left out of the vote", "relay", r.Nickname, "err", err)
+			cfg.Log.Debug("A relay is left out of the vote", "relay", r.Nickname, "err", err)
 			continue
 		}
 		if kb, ok := measured[r.RSA]; ok {
@@ -201,7 +201,7 @@ func (o *Opinions) bandwidths(v *vote.Vote) map[[20]byte]uint32 {
 		return nil
 	}
 	for _, w := range f.Warnings {
-		o.cfg.Log.Info("A line of V3BandwidthsFile is left out", "err", w)
+		o.cfg.Log.Debug("A line of V3BandwidthsFile is left out", "err", w)
 	}
 	v.Bandwidths.Headers = strings.Join(f.Headers, " ")
 	o.bw.Update(f, v.Published)

@@ -65,7 +65,7 @@ func (r *SharedRandom) Received(v *vote.Vote) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, err := range r.state.Receive(v.Cert.Fingerprint, v.SharedRandom.Commits) {
-		r.log.Info("A shared random commit is refused", "nickname", v.Source.Nickname, "err", err)
+		r.log.Debug("A shared random commit is refused", "nickname", v.Source.Nickname, "err", err)
 	}
 	r.saveLocked()
 }
