@@ -89,7 +89,6 @@ type Voting struct {
 	ClientVersions []string // ascending
 	RelayVersions  []string // ascending
 	BandwidthsFile string   // empty for none
-	GuardFractions string   // file; empty for none
 }
 
 // VotingSchedule is how often to vote, and how long votes and signatures take.
@@ -120,7 +119,6 @@ func newAuthority(v *Values, host Host) (a Authority, err error) {
 		func() (err error) { a.Admission, err = newAdmission(v); return err },
 		func() (err error) { a.Voting.Params, err = v.consensusParams(a.Votes); return err },
 		func() (err error) { a.Voting.BandwidthsFile, err = v.path("V3BandwidthsFile", host); return err },
-		func() (err error) { a.Voting.GuardFractions, err = v.path("GuardfractionFile", host); return err },
 		func() error { return a.recommend(v) },
 	} {
 		if err := step(); err != nil {

@@ -85,7 +85,7 @@ var goodAuthorities = []struct{ name, torrc string }{
 	{"versions of each", "VersioningAuthoritativeDirectory 1\nRecommendedClientVersions 0.3.5.1\nRecommendedServerVersions 0.4.9.11"},
 	{"addresses", "AuthDirReject 192.0.2.0/24, 198.51.100.1\nAuthDirReject accept 203.0.113.0/24\nAuthDirRejectCCs de,FR\nAuthDirInvalid 192.0.2.0/24:80\nAuthDirInvalidCC us\nAuthDirBadExit [2001:db8::]/32\nAuthDirMiddleOnly reject 192.0.2.1\nAuthDirMiddleOnlyCCs ??"},
 	{"flags", "AuthDirFastGuarantee 0\nAuthDirGuardBWGuarantee 2147483648\nAuthDirVoteGuard {us},a\nAuthDirVoteGuardGuaranteeTimeKnown 1 day\nAuthDirVoteGuardGuaranteeWFU 2\nAuthDirVoteStableGuaranteeMinUptime 0\nAuthDirListBadExits 1\nMinMeasuredBWsForAuthToIgnoreAdvertised -5\nTestingMinExitFlagThreshold 1 KB"},
-	{"files", "V3BandwidthsFile /x\nGuardfractionFile /y\nV3AuthUseLegacyKey 1\nAuthDirPinKeys 0\nAuthDirSharedRandomness 0\nConsensusParams b=2 a=-1\nConsensusParams c=3"},
+	{"files", "V3BandwidthsFile /x\nV3AuthUseLegacyKey 1\nAuthDirPinKeys 0\nAuthDirSharedRandomness 0\nConsensusParams b=2 a=-1\nConsensusParams c=3"},
 	{"malformed parameters of no authority", "ConsensusParams a b"},
 }
 
@@ -136,7 +136,6 @@ RecommendedClientVersions nonsense,0.4.8.21
 ConsensusParams b=2 a=-1
 ConsensusParams c=3
 V3BandwidthsFile /bw
-GuardfractionFile ~/gf
 AuthDirVoteGuard $`+fingerprint+`
 TestingDirAuthVoteExit a
 TestingDirAuthVoteExitIsStrict 1
@@ -167,7 +166,7 @@ AuthDirRejectRequestsUnderLoad 0`).Authority
 			Initial:        config.VotingSchedule{Interval: 30 * time.Minute, VoteDelay: 5 * time.Minute, DistDelay: 5 * time.Minute},
 			IntervalsValid: 3, SharedRandom: true, Params: params.List{{Name: "a", Value: -1}, {Name: "b", Value: 2}, {Name: "c", Value: 3}},
 			Versioning: true, ClientVersions: []string{"0.4.8.21", "nonsense"}, RelayVersions: []string{"0.4.9.2-alpha", "0.4.9.9", "0.4.9.11"},
-			BandwidthsFile: "/bw", GuardFractions: "/work/home/gf",
+			BandwidthsFile: "/bw",
 		},
 	}
 	for _, p := range []struct{ got, want string }{

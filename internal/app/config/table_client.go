@@ -64,7 +64,7 @@ var clientOptions = []Option{
 	{Name: "NumDirectoryGuards", Kind: PosInt, Default: "0", Help: "directory guards in use at once"},
 	{Name: "NumPrimaryGuards", Kind: PosInt, Default: "0", Help: "guards to prefer"},
 	{Name: "GuardLifetime", Kind: Interval, Default: "0 minutes", Help: "how long to keep a guard"},
-	{Name: "GuardfractionFile", Kind: Filename, Effect: Built, Help: "how long each guard has been one"},
+	{Name: "GuardfractionFile", Kind: Filename, Help: "how long each guard has been one"},
 	{Name: "UseGuardFraction", Kind: AutoBool, Default: "auto", Help: "weigh guards by how long they have been one"},
 	{Name: "KeepalivePeriod", Kind: Interval, Default: "5 minutes", Help: "how often to write to an idle link"},
 	{Name: "ConfluxEnabled", Kind: AutoBool, Default: "auto", Help: "split traffic over several circuits"},

@@ -34,6 +34,13 @@ func (d *Daemon) authorityConfig() *server.Authority {
 	if test {
 		s.MinInterval = vote.MinIntervalTesting
 	}
+	for _, r := range []*admit.AddressRule{&s.Admit.Reject, &s.Admit.Invalid, &s.Admit.BadExit, &s.Admit.MiddleOnly} {
+		if len(r.Countries) > 0 && s.Admit.Country == nil {
+			if db := d.countries("rules of the authority about them match no relay"); db != nil {
+				s.Admit.Country = db.Country
+			}
+		}
+	}
 	if a.Voting.Versioning {
 		s.ClientVersions, s.ServerVersions = a.Voting.ClientVersions, a.Voting.RelayVersions
 	}

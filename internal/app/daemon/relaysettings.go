@@ -121,23 +121,30 @@ func (d *Daemon) statsConfig() stats.Config {
 	if !r.Stats.DirReq && !r.Stats.Entry {
 		return c
 	}
+	if db := d.countries("statistics go without them"); db != nil {
+		c.Countries = db
+	}
+	return c
+}
+
+// countries are those of the files of C tor, which Debian installs with it; nil without them. The log says what else is without.
+func (d *Daemon) countries(without string) *geoip.DB {
 	files := [2]io.Reader{}
-	for i, name := range []string{r.Stats.GeoIP, r.Stats.GeoIP6} {
+	for i, name := range []string{d.cfg.Relay.Stats.GeoIP, d.cfg.Relay.Stats.GeoIP6} {
 		f, err := os.Open(name)
 		if err != nil {
-			d.log.Info("no countries in statistics", "err", err)
-			return c
+			d.log.Info("no countries: "+without, "err", err)
+			return nil
 		}
 		defer f.Close()
 		files[i] = f
 	}
 	db, err := geoip.Read(files[0], files[1])
 	if err != nil {
-		d.log.Warn("GeoIPFile and GeoIPv6File: statistics go without countries", "err", err)
-		return c
+		d.log.Warn("GeoIPFile and GeoIPv6File: "+without, "err", err)
+		return nil
 	}
-	c.Countries = db
-	return c
+	return db
 }
 
 // relayInfo is what the operator says of the relay.
