@@ -33,9 +33,6 @@ func (a *Authority) Hook(_ context.Context, r *dircache.Request) *dircache.Reply
 	switch {
 	case r.Method == "POST" && r.Path == dirhttp.PathUploadVote:
 		x := a.round.addVotes(r.Body, fromPost, r.From.Addr.String(), a.cfg.Env.Now())
-		if x.status == dirhttp.StatusOK {
-			x.text = "Vote stored"
-		}
 		return &dircache.Reply{Status: x.status, Reason: x.text}
 	case r.Method == "POST" && r.Path == dirhttp.PathUploadSignature:
 		x := a.round.addSignatures(r.Body, r.From.Addr.String())

@@ -120,13 +120,13 @@ func (r *round) addVote(text []byte, posted bool, from string, now time.Time) an
 		r.votes = append(r.votes, p)
 		r.taken(v)
 		safelog.Notice(r.log, "A vote has come", "nickname", who, "relays", len(v.Relays), "posted", posted, "from", from)
-		return answer{200, "ok"}
+		return answer{200, "Vote stored"}
 	case r.votes[i].digest == p.digest:
 		return answer{200, "Duplicate discarded"}
 	case r.votes[i].Published.Before(v.Published):
 		safelog.Notice(r.log, "A vote replaces an older one of the same authority", "nickname", who)
 		r.votes[i] = p
-		return answer{200, "OK"}
+		return answer{200, "Vote stored"}
 	}
 	return refuse("Already have a newer pending vote")
 }
