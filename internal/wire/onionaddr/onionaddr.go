@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"filippo.io/edwards25519"
+
+	"github.com/tropea-net/tropea/internal/lib/ed25519x"
 )
 
 // What can be wrong with an address.
@@ -80,28 +82,11 @@ func decode(label string) (key [32]byte, sum [checksumLen]byte, v uint8, err err
 // part gives one service several names.
 func FromKey(key [32]byte) (Address, error) {
 	p, err := new(edwards25519.Point).SetBytes(key[:])
-	if err != nil || [32]byte(p.Bytes()) != key || !torsionFree(p) {
+	if err != nil || [32]byte(p.Bytes()) != key || !ed25519x.IsKey(key) {
 		return Address{}, ErrKey
 	}
 	return key, nil
 }
-
-// torsionFree reports whether p is a multiple of the base point, but not the neutral element.
-func torsionFree(p *edwards25519.Point) bool {
-	// The order itself is zero as a Scalar. With the order minus one, the result is -p.
-	zero := edwards25519.NewIdentityPoint()
-	minusOne := new(edwards25519.Scalar).Subtract(edwards25519.NewScalar(), one)
-	q := new(edwards25519.Point).ScalarMult(minusOne, p)
-	return q.Add(q, p).Equal(zero) == 1 && p.Equal(zero) == 0
-}
-
-var one = func() *edwards25519.Scalar {
-	s, err := new(edwards25519.Scalar).SetCanonicalBytes(append([]byte{1}, make([]byte, 31)...))
-	if err != nil {
-		panic("onionaddr: " + err.Error())
-	}
-	return s
-}()
 
 func checksum(key [32]byte) [checksumLen]byte {
 	in := append([]byte(checksumPrefix), key[:]...)
