@@ -384,7 +384,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config, n *node) (err er
 	if err := d.out.Configure(now.Log); err != nil {
 		return err
 	}
-	wasRelay := d.cfg.Relay
+	wasRelay, wasAuthority := d.cfg.Relay, d.cfg.Authority
 	d.cfg = cfg
 	if err := d.openPorts(ctx); err != nil {
 		return err
@@ -392,7 +392,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config, n *node) (err er
 	if err := d.openDoors(ctx); err != nil {
 		return err
 	}
-	newRelay := !sameRelay(wasRelay, cfg.Relay) || was.Process.DisableNetwork != now.Process.DisableNetwork
+	newRelay := !sameRelay(wasRelay, cfg.Relay) || !reflect.DeepEqual(wasAuthority, cfg.Authority) || was.Process.DisableNetwork != now.Process.DisableNetwork
 	if !newRelay && n.relay != nil {
 		relay, err := d.relayConfig()
 		if err != nil {

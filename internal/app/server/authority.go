@@ -116,9 +116,8 @@ func (s *Server) newAuthority(cfg *Authority) (*authority, error) {
 		Env: e, Identity: identity, Voters: cfg.Voters, Keys: a.votingKeys, Initial: cfg.Initial, MinInterval: cfg.MinInterval,
 		Opinion: a.opinions.Vote, Live: a.live, Publish: a.publish, Missing: a.missing, Take: a.take,
 	}
-	next := dirauth.NextSchedule(e.Now(), cfg.Initial)
 	if cfg.Random {
-		vc.Random = dirauth.OpenRandom(s.log, e.State, e.Now, srv.Config{
+		vc.Random = dirauth.NewRandom(s.log, e.State, e.Now, srv.Config{
 			Identity: identity, Participate: true, Version: s.cfg.Version,
 			Known: func(id [20]byte) bool {
 				for _, v := range cfg.Voters {
@@ -128,7 +127,7 @@ func (s *Server) newAuthority(cfg *Authority) (*authority, error) {
 				}
 				return false
 			},
-		}, srv.Round{ValidAfter: next.ValidAfter, Interval: cfg.Initial.Interval}, a.interval)
+		}, a.interval)
 	}
 	a.voting = dirauth.New(vc)
 	return a, nil

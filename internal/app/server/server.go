@@ -117,6 +117,7 @@ type Server struct {
 
 // New loads the keys, or makes them, and puts the relay together. Run makes it work, and Close must be called in the end.
 func New(cfg Config) (*Server, error) {
+	cfg.DirCache = cfg.DirCache || cfg.Authority != nil
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 10000
 	}

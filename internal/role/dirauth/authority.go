@@ -55,6 +55,7 @@ type Config struct {
 
 // Random is the shared random protocol; see package srv.
 type Random interface {
+	Begin(validAfter time.Time)                       // before all else, when it is known when the next consensus begins
 	Vote(validAfter time.Time) *vote.SharedRandom     // our commits and values for a vote
 	Received(v *vote.Vote)                            // takes the commits of a vote
 	Published(c *consensus.Consensus, next time.Time) // takes the values of a consensus; next is when the one after it begins
@@ -98,10 +99,13 @@ func (a *Authority) schedule(now time.Time) Schedule { return NextSchedule(now, 
 // NextValidAfter is when the consensus comes into force that is voted on next.
 func (a *Authority) NextValidAfter() time.Time { return a.round.times().ValidAfter }
 
-// Run votes, until ctx ends.
+// Run votes, until ctx ends. The node's directory must have been read from disk.
 func (a *Authority) Run(ctx context.Context) error {
 	defer a.wg.Wait()
 	a.wg.Go(func() { a.fetchDescriptors(ctx) })
+	if a.cfg.Random != nil {
+		a.cfg.Random.Begin(a.schedule(a.cfg.Env.Now()).ValidAfter)
+	}
 	for {
 		s := a.schedule(a.cfg.Env.Now())
 		a.round.reschedule(s)

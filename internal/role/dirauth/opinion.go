@@ -83,7 +83,7 @@ func (o *Opinions) Vote(_ context.Context, v *vote.Vote) error {
 	v.VoteDelay, v.DistDelay = cfg.Timing.VoteDelay, cfg.Timing.DistDelay
 	v.ClientVersions, v.ServerVersions = cfg.ClientVersions, cfg.ServerVersions
 	v.RecommendedClient, v.RecommendedRelay, v.RequiredClient, v.RequiredRelay = recommendedClient, recommendedRelay, requiredClient, requiredRelay
-	v.Params = cfg.Params
+	v.Params = withServersPerAddr(cfg.Params, cfg.Flags.MaxServersPerAddr)
 	measured := o.bandwidths(v)
 
 	relays := uniqueEd(cfg.Relays())
@@ -159,6 +159,17 @@ func entry(v *vote.Vote, d *routerdesc.Descriptor, f *flags.Relay, o *flags.Opin
 		micro = append(micro, list[i].Text)
 	}
 	return e, micro, nil
+}
+
+// withServersPerAddr adds to the parameters of an operator, if there are any, how many relays may share an address: people are to
+// see that (dirserv_generate_networkstatus_vote_obj in C tor).
+func withServersPerAddr(list params.List, n int) params.List {
+	const name = "AuthDirMaxServersPerAddr"
+	if _, ok := list.Lookup(name); len(list) == 0 || ok {
+		return list
+	}
+	i, _ := slices.BinarySearchFunc(list, name, func(v params.Value, name string) int { return params.Compare(v.Name, name) })
+	return slices.Insert(slices.Clone(list), i, params.Value{Name: name, Value: int32(n)})
 }
 
 // versionOf is the version in a platform line: "Tor 0.4.9.11 on Linux" has "Tor 0.4.9.11". Other programs have none that anybody

@@ -21,23 +21,31 @@ type SharedRandom struct {
 	log      *slog.Logger
 	files    statefile.Store
 	now      func() time.Time
+	cfg      srv.Config
 	interval func() time.Duration // of votes
 
 	mu    sync.Mutex // guards state
-	state *srv.State
+	state *srv.State // nil before Begin
 }
 
-// OpenRandom continues the protocol run of the file.
-func OpenRandom(log *slog.Logger, files statefile.Store, now func() time.Time, cfg srv.Config, next srv.Round, interval func() time.Duration) *SharedRandom {
-	r := &SharedRandom{log: log, files: files, now: now, interval: interval}
-	text, err := files.Read(randomFile)
+// NewRandom returns our part in the protocol; it takes none before Begin. The interval is that between votes.
+func NewRandom(log *slog.Logger, files statefile.Store, now func() time.Time, cfg srv.Config, interval func() time.Duration) *SharedRandom {
+	return &SharedRandom{log: log, files: files, now: now, cfg: cfg, interval: interval}
+}
+
+// Begin implements Random: it continues the protocol run of the file. Which run that is depends on the interval, and so on the
+// consensus.
+func (r *SharedRandom) Begin(validAfter time.Time) {
+	interval := r.interval()
+	text, err := r.files.Read(randomFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		log.Warn("The shared random state cannot be read", "file", randomFile, "err", err)
+		r.log.Warn("The shared random state cannot be read", "file", randomFile, "err", err)
 	}
-	if r.state, err = srv.New(cfg, text, now(), next, fresh()); err != nil {
-		log.Warn("The shared random state begins anew", "file", randomFile, "err", err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state, err = srv.New(r.cfg, text, r.now(), srv.Round{ValidAfter: validAfter, Interval: interval}, fresh()); err != nil {
+		r.log.Warn("The shared random state begins anew", "file", randomFile, "err", err)
 	}
-	return r
 }
 
 func fresh() (b [32]byte) {
@@ -50,6 +58,9 @@ func (r *SharedRandom) Vote(validAfter time.Time) *vote.SharedRandom {
 	interval := r.interval()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.state == nil {
+		return nil
+	}
 	r.state.Update(srv.Round{ValidAfter: validAfter, Interval: interval}, fresh())
 	if !r.saveLocked() {
 		return nil
@@ -64,6 +75,9 @@ func (r *SharedRandom) Received(v *vote.Vote) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.state == nil {
+		return
+	}
 	for _, err := range r.state.Receive(v.Cert.Fingerprint, v.SharedRandom.Commits) {
 		r.log.Debug("A shared random commit is refused", "nickname", v.Source.Nickname, "err", err)
 	}
@@ -75,6 +89,9 @@ func (r *SharedRandom) Published(c *consensus.Consensus, next time.Time) {
 	interval := r.interval()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.state == nil {
+		return
+	}
 	r.state.Published(c.PreviousSRV, c.CurrentSRV, srv.Round{ValidAfter: next, Interval: interval}, fresh())
 	r.saveLocked()
 }
@@ -83,6 +100,9 @@ func (r *SharedRandom) Published(c *consensus.Consensus, next time.Time) {
 func (r *SharedRandom) Agreed(votes []*vote.SharedRandom, authorities, agreements int) (previous, current *consensus.SRV) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.state == nil {
+		return nil, nil
+	}
 	return r.state.Agreed(votes, authorities, agreements)
 }
 
