@@ -114,7 +114,7 @@ func (s *Server) newAuthority(cfg *Authority) (*authority, error) {
 	identity := a.keys.Current().Cert.Fingerprint
 	vc := dirauth.Config{
 		Env: e, Identity: identity, Voters: cfg.Voters, Keys: a.votingKeys, Initial: cfg.Initial, MinInterval: cfg.MinInterval,
-		Opinion: a.opinions.Vote, Live: a.live, Publish: a.publish, Missing: a.missing, Take: a.take,
+		Opinion: a.opinions.Vote, Bandwidths: cfg.Bandwidths, Live: a.live, Publish: a.publish, Missing: a.missing, Take: a.take,
 	}
 	if cfg.Random {
 		vc.Random = dirauth.NewRandom(s.log, e.State, e.Now, srv.Config{

@@ -41,6 +41,9 @@ type Config struct {
 	// Random is our part in the shared random protocol; nil if we take none.
 	Random Random
 
+	// Bandwidths reads the bandwidth file, which others may ask for; nil if there is none.
+	Bandwidths func() ([]byte, error)
+
 	// Live returns the ns consensus that is in force; nil if there is none.
 	Live func() *consensus.Consensus
 	// Publish takes over a new consensus, if its signatures are good enough, and returns when it is out. The certificates are
@@ -178,6 +181,9 @@ func (a *Authority) ownVote(ctx context.Context) ([]byte, error) {
 	return v.Sign(keys.Signing)
 }
 
+// votesFile has the votes that the last consensus was computed of, for operators to look at.
+const votesFile = "v3-status-votes"
+
 // compute makes the consensus and sends our signatures to the others.
 func (a *Authority) compute(ctx context.Context) {
 	keys := a.cfg.Keys()
@@ -188,6 +194,9 @@ func (a *Authority) compute(ctx context.Context) {
 	cfg := tally.Config{Authorities: len(a.cfg.Voters), MinInterval: a.cfg.MinInterval}
 	if a.cfg.Random != nil {
 		cfg.AgreedSRV = a.cfg.Random.Agreed
+	}
+	if err := a.cfg.Env.State.WriteWhole(votesFile, a.round.allVotes()); err != nil {
+		a.log.Warn("The votes cannot be stored", "file", votesFile, "err", err)
 	}
 	res, own, err := a.round.compute(cfg, signers)
 	if err != nil {

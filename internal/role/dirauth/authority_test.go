@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -69,8 +70,9 @@ func newBed(t *testing.T, n int) *bed {
 			Env:      env.Env{Net: m.host, Now: time.Now, Log: slog.New(slog.DiscardHandler), State: new(statefile.Mem)},
 			Identity: x.ID(), Voters: voters, Keys: func() *Keys { return &Keys{Cert: cert, Signing: x.Signing} },
 			Initial: testTiming, MinInterval: vote.MinInterval,
-			Opinion: func(_ context.Context, v *vote.Vote) error { return m.opinion(v, i) },
-			Live:    m.liveConsensus, Publish: m.publishConsensus,
+			Opinion:    func(_ context.Context, v *vote.Vote) error { return m.opinion(v, i) },
+			Bandwidths: func() ([]byte, error) { return []byte("1700000000\n"), nil },
+			Live:       m.liveConsensus, Publish: m.publishConsensus,
 		})
 		b.auths = append(b.auths, m)
 	}
@@ -220,6 +222,10 @@ func TestVoting(t *testing.T) {
 				time.Sleep(time.Until(at.Add(time.Minute)))
 				if c := b.wantSame(at, 3, b.auths...); len(c.Relays) < 10 {
 					t.Errorf("%d relays", len(c.Relays))
+				}
+				text, err := b.auths[0].cfg.Env.State.Read(votesFile)
+				if n := len(slices.Collect(vote.Split(text))); n != 3 || err != nil {
+					t.Errorf("%d votes on disk, %v", n, err)
 				}
 			}
 		})

@@ -80,6 +80,12 @@ func (a *Authority) find(path string) [][]byte {
 		return one(a.round.consensus(consensus.Microdesc))
 	case what == "consensus-signatures" && next:
 		return one(a.round.signatures())
+	case what == "bandwidth" && next && a.cfg.Bandwidths != nil:
+		text, err := a.cfg.Bandwidths()
+		if err != nil {
+			return nil
+		}
+		return one(text)
 	case what == "authority":
 		return a.round.voteTexts(next, a.cfg.Identity)
 	}

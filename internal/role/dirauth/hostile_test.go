@@ -144,6 +144,8 @@ func TestRequests(t *testing.T) {
 				"/tor/status-vote/next/" + id(1):                                   1,
 				"/tor/status-vote/next/" + id(0) + "+" + id(2) + "+x":              2,
 				"/tor/status-vote/next/" + strings.Repeat(id(1)+"+", 1000) + id(2): 1,
+				"/tor/status-vote/next/bandwidth":                                  1,
+				"/tor/status-vote/current/bandwidth":                               0,
 				"/tor/status-vote/next/":                                           0,
 				"/tor/status-vote/next/d/" + strings.Repeat("00", 20):              0,
 				"/tor/status-vote/current/authority":                               0, // there was no round before

@@ -1,6 +1,7 @@
 package dirauth
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"encoding/hex"
 	"errors"
@@ -146,6 +147,11 @@ func (r *round) missing() (list []Voter) {
 // voteTexts finds votes of the next consensus, or of the one that is out: those of authorities, by their v3 identities.
 func (r *round) voteTexts(next bool, ids ...[20]byte) (texts [][]byte) {
 	return r.texts(next, !next, func(p *pendingVote) bool { return slices.Contains(ids, p.Cert.Fingerprint) })
+}
+
+// allVotes are the texts of the votes for the next consensus, one behind the other.
+func (r *round) allVotes() []byte {
+	return bytes.Join(r.texts(true, false, func(*pendingVote) bool { return true }), nil)
 }
 
 // votesByDigest finds votes by the SHA-1 of their signed parts.
