@@ -93,7 +93,7 @@ func (s *Server) newAuthority(cfg *Authority) (*authority, error) {
 	a.loadRelays()
 	a.memory = dirauth.OpenMemory(s.log, e.State, e.Now, a.live, cfg.Flags.Testing)
 	a.probes = link.NewRegistry(link.Config{
-		Env: e, NewHandler: func(l *link.Link) link.Handler { return circuit.NewTable(l, s.log) },
+		Env: e, Security: s.cfg.Security, NewHandler: func(l *link.Link) link.Handler { return circuit.NewTable(l, s.log) },
 		Credentials: s.keys.creds.Load, Padding: link.PaddingPolicy{},
 	})
 	a.reach = dirauth.NewReachability(dirauth.ReachConfig{

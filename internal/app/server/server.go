@@ -66,7 +66,8 @@ type Config struct {
 	Trusted       []link.Target                                                // the authorities, which are believed on addresses
 	Lookup        func(ctx context.Context, name string) ([]netip.Addr, error) // names of Info
 	Padding       link.PaddingPolicy
-	Authority     *Authority // makes the relay a directory authority, which needs DirCache; may be nil
+	Security      link.Security // TLS if nil; simulated networks bring their own
+	Authority     *Authority    // makes the relay a directory authority, which needs DirCache; may be nil
 }
 
 // A Server is a relay. Its methods are safe for concurrent use.
@@ -178,6 +179,7 @@ func New(cfg Config) (*Server, error) {
 	s.relay = relay.New(rc)
 	s.links = link.NewRegistry(link.Config{
 		Env:         cfg.Env,
+		Security:    cfg.Security,
 		NewHandler:  func(l *link.Link) link.Handler { return circuit.NewRelayTable(l, s.log, s.relay) },
 		Events:      &s.bus,
 		Padding:     cfg.Padding,

@@ -60,6 +60,7 @@ var (
 	_ net.Conn        = (*conn)(nil)
 	_ netx.HalfCloser = (*conn)(nil)
 	_ netx.LowWater   = (*conn)(nil)
+	_ netx.ReadWaiter = (*conn)(nil)
 )
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -69,6 +70,9 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 	return n, c.wrap("read", err)
 }
+
+// WaitReadable implements [netx.ReadWaiter].
+func (c *conn) WaitReadable() error { return c.wrap("read", c.in.waitReadable()) }
 
 func (c *conn) Write(b []byte) (int, error) {
 	n, err := c.out.write(b)

@@ -81,6 +81,30 @@ func TestLatencyAndBandwidth(t *testing.T) {
 	})
 }
 
+func TestWaitReadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := connect(t, memnet.Link{Latency: time.Second})
+		w := d.serv.(netx.ReadWaiter)
+		d.serv.SetReadDeadline(time.Now().Add(time.Second))
+		if err := w.WaitReadable(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("past the deadline: %v", err)
+		}
+		d.serv.SetReadDeadline(time.Time{})
+		start := time.Now()
+		d.client.Write([]byte("x"))
+		d.client.Close()
+		if err := w.WaitReadable(); err != nil || time.Since(start) != time.Second {
+			t.Errorf("data: %v after %v", err, time.Since(start))
+		}
+		if got, err := io.ReadAll(d.serv); string(got) != "x" || err != nil {
+			t.Errorf("read %q, %v", got, err)
+		}
+		if err := w.WaitReadable(); err != nil {
+			t.Errorf("at the end: %v, want Read to tell", err)
+		}
+	})
+}
+
 func TestBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := connect(t, memnet.Link{Buffer: 1000})

@@ -53,26 +53,42 @@ func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 func (p *pipe) read(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.awaitLocked(len(b) == 0); err != nil || len(b) == 0 {
+		return 0, err
+	}
+	return p.takeLocked(b, time.Now()), nil
+}
+
+// waitReadable waits until read would not.
+func (p *pipe) waitReadable() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.awaitLocked(false); err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+// awaitLocked waits, unlocked, until there is something to read, unless nothing is wanted. The error is why there never will be.
+func (p *pipe) awaitLocked(nothing bool) error {
 	for {
 		now := time.Now()
 		switch {
 		case p.readErr != nil:
-			return 0, p.readErr
+			return p.readErr
 		case due(p.readDeadline, now):
-			return 0, os.ErrDeadlineExceeded
-		case len(b) == 0:
-			return 0, nil
+			return os.ErrDeadlineExceeded
+		case nothing:
+			return nil
 		case p.cut:
 			p.waitLocked(p.readDeadline)
 			continue
 		case due(p.resetAt, now):
-			return 0, syscall.ECONNRESET
-		}
-		if len(p.marks) > 0 && due(p.marks[0].arrive, now) {
-			return p.takeLocked(b, now), nil
-		}
-		if due(p.eofAt, now) {
-			return 0, io.EOF
+			return syscall.ECONNRESET
+		case len(p.marks) > 0 && due(p.marks[0].arrive, now):
+			return nil
+		case due(p.eofAt, now):
+			return io.EOF
 		}
 		next := p.eofAt
 		if len(p.marks) > 0 {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/wire/keyfile"
 )
 
 const day = 24 * time.Hour
@@ -39,6 +40,9 @@ type Config struct {
 	// TLSLifetime is for how long TLS certificates are made (SSLKeyLifetime); 0 lets chance choose, as a guard against
 	// fingerprints.
 	TLSLifetime time.Duration
+
+	// NewRSA makes RSA keys of so many bits; they are random ones if nil. That takes long: simulated networks have theirs ready.
+	NewRSA func(bits int) (*keyfile.RSASecret, error)
 
 	// Families are the families that the relay is in.
 	Families Families
@@ -78,6 +82,9 @@ const (
 func (c Config) withDefaults() Config {
 	if c.Nickname == "" {
 		c.Nickname = "Unnamed"
+	}
+	if c.NewRSA == nil {
+		c.NewRSA = keyfile.GenerateRSA
 	}
 	if c.SigningKeyLifetime <= 0 {
 		c.SigningKeyLifetime = defaultSigningLifetime

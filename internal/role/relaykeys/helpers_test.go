@@ -1,8 +1,6 @@
 package relaykeys
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"io/fs"
 	"sync"
@@ -10,15 +8,24 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/lib/statefile"
+	"github.com/tropea-net/tropea/internal/wire/keyfile"
 )
 
 var start = time.Date(2026, 8, 20, 12, 30, 0, 0, time.UTC)
 
 // oneTLSKey is a TLS key for all tests: to make one takes longer than anything else here.
-var oneTLSKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, tlsBits) })
+var oneTLSKey = sync.OnceValues(func() (*keyfile.RSASecret, error) { return keyfile.GenerateRSA(tlsBits) })
 
 func loadAt(cfg Config, store statefile.Store, now time.Time) (*Keyring, Report, error) {
-	return loadWith(cfg, store, now, oneTLSKey)
+	if cfg.NewRSA == nil {
+		cfg.NewRSA = func(bits int) (*keyfile.RSASecret, error) {
+			if bits == tlsBits {
+				return oneTLSKey()
+			}
+			return keyfile.GenerateRSA(bits)
+		}
+	}
+	return Load(cfg, store, now)
 }
 
 func mustLoad(t testing.TB, cfg Config, store statefile.Store, now time.Time) (*Keyring, Report) {

@@ -28,7 +28,7 @@ func (k *Keyring) rsaKey(name string) (key *keyfile.RSASecret, made bool, err er
 }
 
 func (k *Keyring) newRSA(name string) (*keyfile.RSASecret, error) {
-	key, err := keyfile.GenerateRSA(rsakey.RelayBits)
+	key, err := k.cfg.NewRSA(rsakey.RelayBits)
 	if err != nil {
 		return nil, k.files.fail(name, err, "")
 	}

@@ -1,8 +1,6 @@
 package relaykeys
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -21,8 +19,6 @@ type Keyring struct {
 	links  links
 	onion  onion
 	family []family
-
-	newTLSKey func() (*rsa.PrivateKey, error)
 }
 
 // Report tells what changed.
@@ -54,13 +50,8 @@ func (r *Report) warn(err error) {
 //
 // It takes about a second, most of it to make RSA keys.
 func Load(cfg Config, store statefile.Store, now time.Time) (*Keyring, Report, error) {
-	return loadWith(cfg, store, now, func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, tlsBits) })
-}
-
-// loadWith is Load with another source of TLS keys, which take the most time.
-func loadWith(cfg Config, store statefile.Store, now time.Time, newTLSKey func() (*rsa.PrivateKey, error)) (*Keyring, Report, error) {
 	cfg = cfg.withDefaults()
-	k := &Keyring{cfg: cfg, files: newFiles(store, &cfg), newTLSKey: newTLSKey}
+	k := &Keyring{cfg: cfg, files: newFiles(store, &cfg)}
 	var r Report
 	// The identities come first, so that no file is there whose identity is not.
 	for _, step := range []func(*Report) error{k.loadRSA, k.loadEd, k.loadFamilies, k.loadOnion} {

@@ -69,7 +69,7 @@ func (k *Keyring) newLink(newAuth bool, now time.Time) (l *Link, authEnd time.Ti
 	keys := torcert.LinkKeys{
 		RSA: k.id.rsa.Key(), Signing: k.sign.key, IDCert: k.sign.cert, LinkLifetime: k.cfg.LinkCertLifetime, AuthLifetime: k.cfg.AuthKeyLifetime,
 	}
-	tlsKey, err := k.newTLSKey()
+	tlsKey, err := k.cfg.NewRSA(tlsBits)
 	if err != nil {
 		return nil, authEnd, err
 	}
@@ -79,11 +79,11 @@ func (k *Keyring) newLink(newAuth bool, now time.Time) (l *Link, authEnd time.Ti
 			return nil, authEnd, err
 		}
 	}
-	der, responder, err := keys.Responder(rand.Reader, &tlsKey.PublicKey, now, lifetime)
+	der, responder, err := keys.Responder(rand.Reader, tlsKey.Public(), now, lifetime)
 	if err != nil {
 		return nil, authEnd, err
 	}
-	l = &Link{TLS: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: tlsKey}, Responder: responder}
+	l = &Link{TLS: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: tlsKey.Key()}, Responder: responder}
 	if old := k.links.link; old != nil && !newAuth && now.Before(k.authDue()) {
 		l.Auth, l.Initiator = old.Auth, old.Initiator
 		return l, k.links.authEnd, nil
