@@ -222,6 +222,9 @@ func (c *Client) Nudge() {
 	}
 }
 
+// Retry makes all downloads that wait after a failure try again at once, as an operator wants it.
+func (c *Client) Retry() { c.dirs.Retry() }
+
 // CircuitTo builds a circuit that ends at h, for the caller alone, as a relay does to test itself.
 func (c *Client) CircuitTo(ctx context.Context, h circuit.Hop) (*circuit.Circuit, error) {
 	return c.circuits.To(ctx, h)

@@ -413,6 +413,8 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config, n *node) (err er
 		if n.client, err = d.startClient(ctx, n.relay); err != nil {
 			return err
 		}
+	} else if n.client.Client != nil {
+		n.client.Retry() // as do_hup in C tor does
 	}
 	d.serveDoors(ctx)
 	return nil

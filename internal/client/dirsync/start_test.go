@@ -224,6 +224,23 @@ func TestNudgeIsBounded(t *testing.T) {
 	})
 }
 
+// What an operator asks for happens each time.
+func TestRetry(t *testing.T) {
+	run(t, func(b *bed) {
+		b.world.setHook(unreachable)
+		b.start()
+		b.wait(time.Hour)
+		for range 3 {
+			b.world.take()
+			b.sync.Retry()
+			b.wait(time.Second)
+			if len(b.world.take()) == 0 {
+				t.Error("no request")
+			}
+		}
+	})
+}
+
 func TestNudgeAfterTheEnd(t *testing.T) {
 	run(t, func(b *bed) {
 		b.start()

@@ -143,14 +143,21 @@ func (s *Sync) Nudge() {
 			return
 		}
 		s.nudged = now
-		for _, t := range s.tracks {
-			t.cons.retry.reset()
-			t.cons.authority.reset()
-		}
-		s.certFetch.retry.reset()
-		s.mdFetch.nudge()
-		s.mirror.nudge()
+		s.forgetWaits()
 	})
+}
+
+// Retry is Nudge for operators, who know what they do: it is not bounded.
+func (s *Sync) Retry() { s.do(func(time.Time) { s.forgetWaits() }) }
+
+func (s *Sync) forgetWaits() {
+	for _, t := range s.tracks {
+		t.cons.retry.reset()
+		t.cons.authority.reset()
+	}
+	s.certFetch.retry.reset()
+	s.mdFetch.nudge()
+	s.mirror.nudge()
 }
 
 // do runs f in the owner goroutine, and reports whether it will.
