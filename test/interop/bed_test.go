@@ -40,7 +40,7 @@ func newBed(t *testing.T) *bed {
 	var err error
 	b.net, err = testnet.Start(ctx, testnet.Config{
 		Authorities: 3, Relays: 4, Exits: 2, Clients: 1,
-		Bins:     map[string]string{"client": bin},
+		Bins:     map[string]string{testnet.All: "tor", "client": bin},
 		Torrc:    map[string][]string{"exit": {"ExitPolicy reject 127.0.0.9:*", "ExitPolicy reject *:25", "IPv6Exit 1"}},
 		Dir:      os.Getenv("TROPEA_INTEROP_DIR"),
 		Progress: func(stage string, took time.Duration) { t.Log(stage, took.Round(10*time.Millisecond)) },

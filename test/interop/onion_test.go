@@ -25,7 +25,7 @@ func TestOnionRelays(t *testing.T) {
 	}
 	bin := build(t)
 	n, err := testnet.Start(deadline(t, startTimeout), testnet.Config{
-		Authorities: 3, Relays: 5, Exits: 2, Clients: testnet.None, Bins: map[string]string{"relay": bin, "exit": bin},
+		Authorities: 3, Relays: 5, Exits: 2, Clients: testnet.None, Bins: map[string]string{testnet.All: "tor", "relay": bin, "exit": bin},
 		Dir: os.Getenv("TROPEA_INTEROP_DIR"),
 	})
 	must(t, err)

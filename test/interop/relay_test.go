@@ -36,7 +36,7 @@ func TestRelay(t *testing.T) {
 		t.Skip("a network takes half a minute")
 	}
 	bin := build(t)
-	bins := map[string]string{"client": bin}
+	bins := map[string]string{testnet.All: "tor", "client": bin}
 	for _, name := range ourRelays {
 		bins[name] = bin
 	}

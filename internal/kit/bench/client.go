@@ -50,7 +50,7 @@ func parseClient(args []string, stderr io.Writer) (*clientOptions, error) {
 			within("circuits", o.circuits, 1, maxCircuits))
 	})
 	o.window = time.Duration(o.seconds) * time.Second
-	o.nodes = testnet.Config{Clients: testnet.None, Voting: o.voting, LogLevel: "notice"}
+	o.nodes = testnet.Config{Clients: testnet.None, Voting: o.voting, LogLevel: "notice", Bins: map[string]string{testnet.All: "tor"}}
 	return o, err
 }
 

@@ -80,7 +80,7 @@ func runPlace(ctx context.Context, args []string, stdout, stderr io.Writer) (err
 	if err != nil {
 		return err
 	}
-	bin, torrc := map[string]string{}, map[string][]string{}
+	bin, torrc := map[string]string{testnet.All: "tor"}, map[string][]string{}
 	for s, p := range programs {
 		for _, names := range measured {
 			bin[names[s]], torrc[names[s]] = p.bin, p.torrc

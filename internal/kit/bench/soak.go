@@ -85,7 +85,7 @@ func runSoak(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	own := programs[ours].bin
 	o.nodes = testnet.Config{
 		Relays: 6, Exits: 4, Clients: soakClients, Voting: o.voting,
-		Bins: map[string]string{"relay4": own, "relay5": own, "relay6": own, "exit3": own, "exit4": own, "client3": own, "client4": own},
+		Bins: map[string]string{testnet.All: "tor", "relay4": own, "relay5": own, "relay6": own, "exit3": own, "exit4": own, "client3": own, "client4": own},
 	}
 	s := &soak{clientBench: clientBench{o: &o.clientOptions, stderr: stderr}, o: o}
 	defer func() { err = errors.Join(err, s.close()) }()

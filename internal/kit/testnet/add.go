@@ -58,7 +58,7 @@ func (n *Network) newNode(cfg NodeConfig) (*Node, error) {
 	}
 	node := &Node{Name: cfg.Name, Role: role, Dir: nodeDir(n.dir.path, cfg.Name), net: n}
 	if cfg.Bin != "" {
-		node.Bin, err = ctor.Find(cfg.Bin)
+		node.Bin, err = findBin(node.Name, cfg.Bin)
 	} else {
 		node.Bin, err = n.cfg.bin(node.Name, role)
 	}

@@ -2,6 +2,7 @@ package testnet
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -25,17 +26,21 @@ var Roles = []Role{Authority, Relay, Exit, Client}
 // None is the count of a role that the network does without.
 const None = -1
 
-// Config describes a network. The zero value is three authorities, three relays, two exits and a client, all C tor.
+// All stands for all nodes, as a key of Bins and Torrc.
+const All = "all"
+
+// Config describes a network. The zero value is three authorities, three relays, two exits and a client, all of them this
+// very program.
 type Config struct {
 	// How many nodes of each role. 0 is the default of 3, 3, 2 and 1.
 	Authorities, Relays, Exits, Clients int
 
-	// Bins has the program of a node ("relay2") or of a role ("relay"); a node's own entry comes first. A name without a
-	// slash is looked up in PATH. Without an entry it is tor.
+	// Bins has the program of a node ("relay2"), of a role ("relay") or of [All]; a node's own entry comes first, then that of
+	// its role. A name without a slash is looked up in PATH: "tor" is C tor. Without an entry it is the program that calls.
 	Bins map[string]string
 
-	// Torrc has more torrc lines for a node or a role; a node gets both. Exits let through what their ExitPolicy lines do not
-	// reject.
+	// Torrc has more torrc lines for a node, a role or All; a node gets those of all three. Exits let through what their
+	// ExitPolicy lines do not reject.
 	Torrc map[string][]string
 
 	// Dir is the network's directory, which is kept. Without one the network has a temporary directory.
@@ -48,6 +53,8 @@ type Config struct {
 	// LogLevel is the lowest level in the logs: info without one, at which C tor tells what peers did wrong.
 	LogLevel string
 
+	// Begin is told the stages of the start when they begin: the i-th of n. It may be nil.
+	Begin func(stage string, i, n int)
 	// Progress is told the stages of the start and what each took. It may be nil.
 	Progress func(stage string, took time.Duration)
 }
@@ -55,8 +62,7 @@ type Config struct {
 const (
 	defaultVoting = 10 * time.Second
 	minVoting     = 10 * time.Second // MIN_VOTE_INTERVAL_TESTING of C tor
-	defaultBin    = "tor"
-	maxNodes      = 200 // of a role
+	maxNodes      = 200              // of a role
 )
 
 func (c Config) withDefaults() (Config, error) {
@@ -85,6 +91,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.LogLevel == "" {
 		c.LogLevel = "info"
 	}
+	if c.Begin == nil {
+		c.Begin = func(string, int, int) {}
+	}
 	if c.Progress == nil {
 		c.Progress = func(string, time.Duration) {}
 	}
@@ -99,18 +108,18 @@ func roleOf(name string) (Role, error) {
 			return r, nil
 		}
 	}
-	return "", fmt.Errorf("%q is no node: want authority, relay, exit or client, alone or with a number", name)
+	return "", fmt.Errorf("%q is no node: want all, authority, relay, exit or client, the latter alone or with a number", name)
 }
 
 // checkNames refuses entries that no node would ever use.
 func (c *Config) checkNames() error {
 	for name := range c.Bins {
-		if _, err := roleOf(name); err != nil {
+		if _, err := roleOf(name); err != nil && name != All {
 			return fmt.Errorf("program: %w", err)
 		}
 	}
 	for name := range c.Torrc {
-		if _, err := roleOf(name); err != nil {
+		if _, err := roleOf(name); err != nil && name != All {
 			return fmt.Errorf("torrc: %w", err)
 		}
 	}
@@ -119,12 +128,15 @@ func (c *Config) checkNames() error {
 
 // bin is the path of a node's program.
 func (c *Config) bin(name string, role Role) (string, error) {
-	bin := defaultBin
-	for _, key := range []string{string(role), name} {
-		if b, ok := c.Bins[key]; ok {
-			bin = b
+	for _, key := range []string{name, string(role), All} {
+		if bin, ok := c.Bins[key]; ok {
+			return findBin(name, bin)
 		}
 	}
+	return os.Executable()
+}
+
+func findBin(name, bin string) (string, error) {
 	path, err := ctor.Find(bin)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)

@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tropea-net/tropea/internal/kit/ctor"
 )
 
 const (
@@ -64,14 +68,11 @@ func (n *Network) checkConsensus(ctx context.Context) error {
 	return nil
 }
 
-// waitKnown returns when all relays that run, and have a control port, know each other: a first consensus may have been
-// without some of them, and exits of C tor refuse streams from relays that they do not know.
+// waitKnown returns when all relays that run know each other: a first consensus may have been without some of them, and
+// exits refuse streams from relays that they do not know.
 func (n *Network) waitKnown(ctx context.Context) error {
 	relays := n.running(Authority, Relay, Exit)
 	return each(relays, len(relays)+1, func(node *Node) error {
-		if !hasControlPort(node.Bin) {
-			return nil
-		}
 		timer := time.NewTimer(0)
 		defer timer.Stop()
 		for {
@@ -91,16 +92,7 @@ func (n *Network) waitKnown(ctx context.Context) error {
 
 // unknown counts the relays that are not in a node's consensus.
 func (node *Node) unknown(ctx context.Context, relays []*Node) (int, error) {
-	c, err := node.Control(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer c.Close()
-	lines, err := c.GetInfo("ns/all")
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", node.Name, err)
-	}
-	flags, err := scanFlags(strings.NewReader(strings.Join(lines, "\n")))
+	flags, err := node.knownFlags(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", node.Name, err)
 	}
@@ -111,6 +103,28 @@ func (node *Node) unknown(ctx context.Context, relays []*Node) (int, error) {
 		}
 	}
 	return missing, nil
+}
+
+// knownFlags asks a node for its consensus, and where it has no control port, its directory cache.
+func (node *Node) knownFlags(ctx context.Context) (map[string][]string, error) {
+	if !hasControlPort(node.Bin) {
+		f, err := os.Open(filepath.Join(ctor.DataDir(node.Dir), "cached-microdesc-consensus"))
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return scanFlags(f)
+	}
+	c, err := node.Control(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	lines, err := c.GetInfo("ns/all")
+	if err != nil {
+		return nil, err
+	}
+	return scanFlags(strings.NewReader(strings.Join(lines, "\n")))
 }
 
 // fetchFlags asks a directory for the consensus and returns the flags of each nickname.

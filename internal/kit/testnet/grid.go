@@ -1,36 +1,42 @@
 package testnet
 
 import (
-	"context"
+	"runtime"
 	"time"
 )
-
-// lead is how long before a vote the network starts: its relays must have told the authorities of themselves by then.
-const lead = 2500 * time.Millisecond
 
 // delayOf is the part of a voting interval that goes to votes, and again to signatures.
 func delayOf(voting time.Duration) time.Duration { return (voting / 5).Truncate(time.Second) }
 
-// untilStart is how long to wait with the start of the authorities. Votes are held on a grid that begins at midnight UTC.
-// An authority that starts when its vote should be out already sends one too late, and a vote before relays are known
-// makes an empty consensus. Waiting costs nothing, since only the next vote can bring a complete one.
-// https://spec.torproject.org/dir-spec/computing-consensus.html#voting-timeline
-func untilStart(now time.Time, voting time.Duration) time.Duration {
-	phase := time.Duration(now.UnixNano()) % voting
-	if phase+lead <= voting-2*delayOf(voting) {
-		return 0
+// firstDelay is that part for the first consensus: the least that authorities take.
+const firstDelay = 2 * time.Second // MIN_VOTE_SECONDS_TESTING, MIN_DIST_SECONDS_TESTING of C tor
+
+// What a start takes until all relays have told the authorities of themselves: a part for all, and a part for each node
+// and processor, which is mostly the making of keys. To miss the first vote costs a whole interval: so there is some air.
+const (
+	leadOfAll   = time.Second
+	leadOfOurs  = 100 * time.Millisecond
+	leadOfOther = 600 * time.Millisecond
+)
+
+// lead is what the start of the nodes takes.
+func lead(nodes []*Node) time.Duration {
+	var sum time.Duration
+	for _, node := range nodes {
+		if isTropea(node.Bin) {
+			sum += leadOfOurs
+		} else {
+			sum += leadOfOther
+		}
 	}
-	return voting - phase
+	return leadOfAll + sum/time.Duration(runtime.NumCPU())
 }
 
-// awaitGrid returns at a good time to start the authorities.
-func (n *Network) awaitGrid(ctx context.Context) error {
-	timer := time.NewTimer(untilStart(time.Now(), n.cfg.Voting))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+// votingOffset is by how much the voting intervals are shifted from midnight UTC, for the first vote to be held as soon as
+// the relays are known, and for the first consensus to last a whole interval: on a shorter one the time periods of onion
+// services would be others than later, and C tor takes none of less than ten seconds. now is when the authorities start.
+// https://spec.torproject.org/dir-spec/computing-consensus.html#voting-timeline
+func votingOffset(now time.Time, lead, voting time.Duration) time.Duration {
+	first := now.Add(lead + 2*firstDelay + time.Second - 1).Truncate(time.Second)
+	return time.Duration(first.UnixNano()) % voting
 }

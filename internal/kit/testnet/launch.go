@@ -3,25 +3,27 @@ package testnet
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"sync"
-
-	"github.com/tropea-net/tropea/internal/kit/ctor"
 )
 
 const (
-	keygens   = 2 // how many authorities get their keys at once: the search for primes keeps a core busy
 	launches  = 8 // how many nodes start at once
 	portTries = 5 // how often nodes get other ports
 )
 
 // makeKeys gives authorities and relays their identities, so that every torrc can name them, and with them their
-// bandwidths.
-func (n *Network) makeKeys(ctx context.Context, gencert string) error {
-	err := each(n.withRole(Authority, Relay, Exit), keygens, func(node *Node) (err error) {
+// bandwidths. The search for primes keeps a processor busy.
+func (n *Network) makeKeys() error {
+	err := each(n.withRole(Authority, Relay, Exit), runtime.NumCPU(), func(node *Node) (err error) {
 		if node.Fingerprint, err = newIdentity(node.Dir); err == nil && node.Role == Authority {
-			node.v3ident, err = ctor.Gencert(ctx, gencert, node.Dir)
+			node.v3ident, err = newVoter(node.Dir)
 		}
-		return err
+		if err != nil {
+			return fmt.Errorf("%s: %w", node.Name, err)
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -29,7 +31,8 @@ func (n *Network) makeKeys(ctx context.Context, gencert string) error {
 	return n.writeBandwidths()
 }
 
-// launch starts nodes that must know each other's ports. If one loses a port to another program, all get new ones.
+// launch starts nodes that must know each other's ports, and returns when these are open. If one loses a port to another
+// program, all get new ones.
 func launch(ctx context.Context, nodes []*Node) error {
 	for try := 1; ; try++ {
 		if err := each(nodes, 1, (*Node).reservePorts); err != nil {

@@ -73,7 +73,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		o.cfg.Torrc[what] = append(o.cfg.Torrc[what], line)
 		return nil
 	})
-	fs.StringVar(&o.cfg.Dir, "dir", "", "`directory` of the network, which is kept; the default is a temporary one")
+	fs.StringVar(&o.cfg.Dir, "keep", "", "`directory` of the network, which is kept; the default is a temporary one")
 	fs.DurationVar(&o.cfg.Voting, "voting", defaultVoting, "voting interval; it must divide 30 minutes")
 	fs.StringVar(&o.cfg.LogLevel, "log", "info", "lowest `level` in the nodes' logs")
 	fs.DurationVar(&o.timeout, "timeout", 3*time.Minute, "how long the start, and a fetch, may take")
@@ -127,11 +127,6 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
-	if _, ok := o.cfg.Bins[string(Client)]; !ok {
-		if o.cfg.Bins[string(Client)], err = os.Executable(); err != nil {
-			return err
-		}
-	}
 	begin := time.Now()
 	o.cfg.Progress = func(stage string, took time.Duration) { printStage(stdout, stage, took, "") }
 	limited, cancel := context.WithTimeout(ctx, o.timeout)

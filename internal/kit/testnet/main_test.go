@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // small has as few nodes as a path of three hops needs.
 func small() []string {
-	return []string{"--authorities", "1", "--relays", "2", "--exits", "1", "--bin", "client=tor"}
+	return []string{"--authorities", "1", "--relays", "2", "--exits", "1", "--bin", "all=tor"}
 }
 
 func TestMainFetch(t *testing.T) {
@@ -86,9 +86,9 @@ func TestMainErrors(t *testing.T) {
 		{"short voting interval", "--voting 5s", exitFailure, "voting interval 5s", false},
 		{"voting interval off the grid", "--voting 11s", exitFailure, "voting interval 11s", false},
 		{"missing tor", "--bin authority=no-such-tor", exitFailure, "Debian package tor", false},
-		{"missing program", "--bin relay1=/no/such/tor --bin authority=true", exitFailure, "relay1: program not found", false},
-		{"foreign directory", "--bin client=tor --dir " + full, exitFailure, "neither empty", true},
-		{"bad torrc", "--bin client=tor --relays 0 --exits 0 --authorities 1 --torrc authority=NoSuchOption", exitFailure, "NoSuchOption", true},
+		{"missing program", "--bin relay1=/no/such/tor", exitFailure, "relay1: program not found", false},
+		{"foreign directory", "--bin all=tor --keep " + full, exitFailure, "neither empty", true},
+		{"bad torrc", "--bin all=tor --relays 0 --exits 0 --authorities 1 --torrc authority=NoSuchOption", exitFailure, "NoSuchOption", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.peers {

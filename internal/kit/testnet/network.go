@@ -19,7 +19,8 @@ type Network struct {
 	cfg        Config
 	dir        *runDir
 	resolvConf string
-	bandwidths sync.Mutex // held while their file is written
+	offset     time.Duration // of the voting intervals from midnight
+	bandwidths sync.Mutex    // held while their file is written
 
 	mu     sync.Mutex // guards the fields below
 	nodes  []*Node
@@ -45,10 +46,7 @@ func (n *Network) start(ctx context.Context) error {
 	if err := n.plan(); err != nil {
 		return err
 	}
-	gencert, err := ctor.Find("tor-gencert")
-	if err != nil {
-		return err
-	}
+	var err error
 	if n.dir, err = openRunDir(n.cfg.Dir); err != nil {
 		return err
 	}
@@ -62,7 +60,7 @@ func (n *Network) start(ctx context.Context) error {
 	if err := n.DNS.writeConf(n.resolvConf); err != nil {
 		return err
 	}
-	return n.bringUp(ctx, gencert)
+	return n.bringUp(ctx)
 }
 
 // plan makes the nodes of the configuration, on paper.
@@ -84,22 +82,22 @@ func (n *Network) plan() error {
 }
 
 // bringUp takes the nodes through the stages of a start.
-func (n *Network) bringUp(ctx context.Context, gencert string) error {
+func (n *Network) bringUp(ctx context.Context) error {
 	relays, clients := n.withRole(Relay, Exit), n.withRole(Client)
 	stages := []struct {
 		name string
 		run  func() error
 	}{
-		{"keys", func() error { return n.makeKeys(ctx, gencert) }},
-		{"grid", func() error { return n.awaitGrid(ctx) }},
-		{"authorities", func() error { return launch(ctx, n.withRole(Authority)) }},
-		{"relays", func() error { return launchEach(ctx, relays) }},
+		{"keys", n.makeKeys},
+		{"authorities", func() error { return n.launchAuthorities(ctx) }},
+		{"relays", func() error { return errors.Join(launchEach(ctx, relays), n.waitAuthorities(ctx)) }},
 		{"consensus", func() error { return n.WaitConsensus(ctx) }},
 		// Clients come last: one that asks a relay for descriptors which the relay lacks yet asks again after ten seconds.
 		{"caches", func() error { return errors.Join(waitReady(ctx, relays), n.waitKnown(ctx)) }},
 		{"clients", func() error { return errors.Join(launchEach(ctx, clients), waitReady(ctx, clients)) }},
 	}
-	for _, stage := range stages {
+	for i, stage := range stages {
+		n.cfg.Begin(stage.name, i, len(stages))
 		begin := time.Now()
 		if err := stage.run(); err != nil {
 			return fmt.Errorf("%s: %w", stage.name, err)
@@ -107,6 +105,16 @@ func (n *Network) bringUp(ctx context.Context, gencert string) error {
 		n.cfg.Progress(stage.name, time.Since(begin))
 	}
 	return nil
+}
+
+func (n *Network) launchAuthorities(ctx context.Context) error {
+	n.offset = votingOffset(time.Now(), lead(n.Nodes()), n.cfg.Voting)
+	return launch(ctx, n.withRole(Authority))
+}
+
+// waitAuthorities returns when the authorities have made their keys.
+func (n *Network) waitAuthorities(ctx context.Context) error {
+	return each(n.withRole(Authority), n.cfg.Authorities, func(node *Node) error { return node.process().WaitBootstrap(ctx, 0) })
 }
 
 // Close stops all nodes, waits until they are gone, and removes the network's directory unless it was asked for. It may

@@ -22,7 +22,7 @@ func TestNetwork(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	n, err := Start(ctx, Config{
-		Authorities: 1, Relays: 2, Exits: 1,
+		Authorities: 1, Relays: 2, Exits: 1, Bins: map[string]string{All: "tor"},
 		Torrc:    map[string][]string{"relay": {"HeartbeatPeriod 1 hour"}, "relay2": {"MaxOnionQueueDelay 2 seconds"}},
 		Progress: func(stage string, took time.Duration) { t.Log(stage, took.Round(10*time.Millisecond)) },
 	})

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/kit/ctor"
@@ -25,6 +26,8 @@ const (
 
 // errPortTaken is the error of a node that ended since another program took a port of it.
 var errPortTaken = errors.New("port is taken")
+
+var dirPortOpen = regexp.MustCompile(`Opened Directory listener`)
 
 var addressInUse = regexp.MustCompile(`(?i)address already in use`)
 
@@ -55,11 +58,21 @@ func (node *Node) process() *ctor.Process {
 	return node.proc
 }
 
-// hasControlPort asks a program for its version: Tropea has no control port yet, and refuses the option.
-func hasControlPort(bin string) bool {
+// hasControlPort tells whether a program has a control port: Tropea has none yet, and refuses the option.
+func hasControlPort(bin string) bool { return !isTropea(bin) }
+
+// isTropea asks a program for its version.
+func isTropea(bin string) bool {
+	if is, ok := programs.Load(bin); ok {
+		return is.(bool)
+	}
 	version, err := exec.Command(bin, "--version").Output()
-	return err != nil || !bytes.Contains(version, []byte("tropea"))
+	is := err == nil && bytes.Contains(version, []byte("tropea"))
+	programs.Store(bin, is)
+	return is
 }
+
+var programs sync.Map // what isTropea found, by path
 
 // reservePorts gives the node all its ports.
 func (node *Node) reservePorts() error {
@@ -96,7 +109,12 @@ func (node *Node) launch(ctx context.Context) error {
 	node.mu.Lock()
 	node.proc = proc
 	node.mu.Unlock()
-	err = proc.WaitBootstrap(ctx, 0)
+	if node.Role == Authority {
+		// Relays need not wait until it has made its keys: what they send it is there when it has.
+		_, err = proc.Wait(ctx, dirPortOpen)
+	} else {
+		err = proc.WaitBootstrap(ctx, 0)
+	}
 	if errors.Is(err, ctor.ErrEnded) {
 		if _, e := proc.Wait(ctx, addressInUse); e == nil {
 			return fmt.Errorf("%w: %w", errPortTaken, err)
@@ -106,7 +124,7 @@ func (node *Node) launch(ctx context.Context) error {
 }
 
 // WaitReady returns when the node has bootstrapped. A relay that asked for a consensus before there was one would ask
-// again only after half a minute or more, so relays that are late are told to reload, if they have a control port.
+// again only after half a minute or more, so relays that are late are told to reload.
 func (node *Node) WaitReady(ctx context.Context) error {
 	for patience := firstPatience; ; patience = laterPatience {
 		attempt, cancel := context.WithTimeout(ctx, patience)
@@ -121,10 +139,11 @@ func (node *Node) WaitReady(ctx context.Context) error {
 	}
 }
 
-// reload does what it can: a program without a control port just takes its time.
+// reload does what it can: where there is neither a control port nor a signal, the program just takes its time.
 func (node *Node) reload(ctx context.Context) {
 	c, err := node.Control(ctx)
 	if err != nil {
+		node.Kick(syscall.SIGHUP)
 		return
 	}
 	defer c.Close()

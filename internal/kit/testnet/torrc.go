@@ -2,6 +2,7 @@ package testnet
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/kit/ctor"
@@ -22,9 +23,10 @@ func (n *Network) torrc(node *Node) ctor.Torrc {
 		t.addRelay(node, n.resolvConf)
 	}
 	if node.Role == Authority {
-		t.addAuthority(node, n.cfg.Voting)
+		t.addAuthority(node, n.cfg.Voting, n.offset)
 		t.Add("V3BandwidthsFile", n.bandwidthPath())
 	}
+	t.Torrc = append(t.Torrc, n.cfg.Torrc[All]...)
 	t.Torrc = append(t.Torrc, n.cfg.Torrc[string(node.Role)]...)
 	t.Torrc = append(t.Torrc, n.cfg.Torrc[node.Name]...)
 	t.Torrc = append(t.Torrc, node.extra...)
@@ -60,6 +62,8 @@ func (t *builder) addRelay(node *Node, resolvConf string) {
 	t.Add("ServerDNSDetectHijacking", "0")
 	t.Add("ServerDNSTestAddresses")
 	t.Add("ServerDNSResolvConfFile", resolvConf)
+	t.Add("GeoIPFile", os.DevNull) // to read the true ones takes as long as the rest of a start
+	t.Add("GeoIPv6File", os.DevNull)
 	if node.Role != Exit {
 		t.Add("ExitRelay", "0")
 		return
@@ -68,10 +72,9 @@ func (t *builder) addRelay(node *Node, resolvConf string) {
 	t.Add("ExitPolicyRejectPrivate", "0")
 }
 
-// addAuthority makes the node vote. The first interval is as long as the later ones: a shorter one would shift the time
-// periods of onion services. Relays get their flags at once and in spite of their speed: a client that may use only a
+// addAuthority makes the node vote. The first interval is as long as the later ones, see votingOffset. Relays get their flags at once and in spite of their speed: a client that may use only a
 // relay without the Fast flag would never find a path.
-func (t *builder) addAuthority(node *Node, voting time.Duration) {
+func (t *builder) addAuthority(node *Node, voting, offset time.Duration) {
 	t.Add("DirPort", node.DirPort, "IPv4Only")
 	t.Add("AuthoritativeDirectory", "1")
 	t.Add("V3AuthoritativeDirectory", "1")
@@ -83,8 +86,9 @@ func (t *builder) addAuthority(node *Node, voting time.Duration) {
 	t.Add("AuthDirVoteStableGuaranteeMTBF", "1 second")
 	interval, delay := seconds(voting), seconds(delayOf(voting))
 	t.Add("TestingV3AuthInitialVotingInterval", interval)
-	t.Add("TestingV3AuthInitialVoteDelay", delay)
-	t.Add("TestingV3AuthInitialDistDelay", delay)
+	t.Add("TestingV3AuthInitialVoteDelay", seconds(firstDelay))
+	t.Add("TestingV3AuthInitialDistDelay", seconds(firstDelay))
+	t.Add("TestingV3AuthVotingStartOffset", seconds(offset))
 	t.Add("V3AuthVotingInterval", interval)
 	t.Add("V3AuthVoteDelay", delay)
 	t.Add("V3AuthDistDelay", delay)

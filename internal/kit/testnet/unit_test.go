@@ -5,24 +5,31 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/tropea-net/tropea/internal/role/dirauth"
 )
 
-func TestUntilStart(t *testing.T) {
+func TestVotingOffset(t *testing.T) {
 	midnight := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
-		name                string
-		phase, voting, want time.Duration
+		name                      string
+		phase, lead, voting, want time.Duration
 	}{
-		{"on the grid", 0, 10 * time.Second, 0},
-		{"just in time", 3500 * time.Millisecond, 10 * time.Second, 0},
-		{"relays would be late", 3501 * time.Millisecond, 10 * time.Second, 6499 * time.Millisecond},
-		{"the vote is due", 7 * time.Second, 10 * time.Second, 3 * time.Second},
-		{"longer interval", 9 * time.Second, 20 * time.Second, 0},
-		{"longer interval, late", 10 * time.Second, 20 * time.Second, 10 * time.Second},
+		{"whole second", 0, 2 * time.Second, 10 * time.Second, 6 * time.Second},
+		{"rounded up", time.Millisecond, 2 * time.Second, 10 * time.Second, 7 * time.Second},
+		{"beyond the interval", 8 * time.Second, 2500 * time.Millisecond, 10 * time.Second, 5 * time.Second},
+		{"longer interval", 25 * time.Second, 2 * time.Second, 20 * time.Second, 11 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := untilStart(midnight.Add(tt.phase), tt.voting); got != tt.want {
+			now := midnight.Add(tt.phase)
+			got := votingOffset(now, tt.lead, tt.voting)
+			if got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
+			}
+			// What authorities make of it.
+			s := dirauth.NextSchedule(now, dirauth.Timing{Interval: tt.voting, VoteDelay: firstDelay, DistDelay: firstDelay, Offset: got})
+			if wait := s.Vote.Sub(now); wait < tt.lead || wait >= tt.lead+time.Second {
+				t.Errorf("the vote is after %v, want %v and less than a second more", wait, tt.lead)
 			}
 		})
 	}
