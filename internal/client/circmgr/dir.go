@@ -15,11 +15,13 @@ import (
 type DirServer struct {
 	Target link.Target
 	Hop    *circuit.Hop // nil while its onion key is not known: the circuit is then made with CREATE_FAST
+
+	relay *netdir.Relay // whose guard, if it is one, is told how it goes; nil for a server that is not known from the consensus
 }
 
 // DirServerOf returns r as a directory server.
 func DirServerOf(r *netdir.Relay) DirServer {
-	s := DirServer{Target: target(r)}
+	s := DirServer{Target: target(r), relay: r}
 	if r.HasDescriptor {
 		h := hop(r)
 		s.Hop = &h
@@ -141,9 +143,21 @@ func (p *dirPool) build(d *dirCircuit, s DirServer) {
 	circ, err := p.create(s)
 	switch {
 	case p.ctx.Err() == nil:
+		p.tellGuard(s.relay, err)
 		d.circ, d.err = circ, err
 	case circ != nil:
 		circ.Close() // the pool has been closed meanwhile
+	}
+}
+
+// tellGuard tells the guards whether one of them could be reached: the next request is to go to another.
+func (p *dirPool) tellGuard(r *netdir.Relay, err error) {
+	switch {
+	case r == nil:
+	case err != nil:
+		p.m.cfg.Guards.Failed(r)
+	default:
+		p.m.cfg.Guards.Succeeded(r)
 	}
 }
 

@@ -131,10 +131,17 @@ func TestDirFails(t *testing.T) {
 			t.Errorf("after %v", d)
 		}
 		b.wait(time.Second) // for DESTROY to arrive
+		// The guards learn of it, so that another one is asked next.
+		if failed, succeeded := b.guards.counts(); failed != 1 || succeeded != 0 {
+			t.Errorf("guards were told of %d failures and %d successes", failed, succeeded)
+		}
 		mu.Lock()
 		silent = false
 		mu.Unlock()
 		b.ask(dirServer(0))
+		if _, succeeded := b.guards.counts(); succeeded != 1 {
+			t.Errorf("guards were told of %d successes", succeeded)
+		}
 	})
 }
 
