@@ -100,6 +100,7 @@ func TestDumpAsCTor(t *testing.T) {
 		{name: "bad number", torrc: "NumCPUs -1", bad: true},
 		{name: "too long", torrc: "SocksTimeout 1000 months", bad: true},
 		{name: "bad set", torrc: "EntryNodes foo bar", bad: true},
+		{name: "sets that add up", torrc: "EntryNodes a,b\nExcludeNodes d\nEntryNodes\nEntryNodes c\n"},
 		{name: "bad float", torrc: "PathsNeededToBuildCircuits a", bad: true},
 		{name: "bad log", torrc: "Log foo stdout", bad: true},
 		{name: "bad port", torrc: "SocksPort 99999", bad: true},

@@ -127,6 +127,11 @@ func (v *Values) assign(lines []torrc.Line) error {
 			return l.Errorf("cannot be set itself: set the options that it stands for")
 		case Lines:
 			v.assignLine(o, l, touched)
+		case NodeSet:
+			if err := v.assignNodes(o, l, seen[o]); err != nil {
+				return err
+			}
+			seen[o] = true
 		default:
 			if l.Value != "" && seen[o] {
 				v.warn("Option '%s' used more than once; all but the last value will be ignored.", o.Name)
@@ -162,6 +167,14 @@ func (v *Values) assignLine(o *Option, l torrc.Line, touched map[string]bool) {
 	if l.Value != "" {
 		v.lists[name] = append(v.lists[name], l) // a clone keeps its shorter view
 	}
+}
+
+// assignNodes takes a line about a set of relays. Those of one source add up, as in C tor.
+func (v *Values) assignNodes(o *Option, l torrc.Line, again bool) error {
+	if old := v.scalars[o].line.Value; old != "" && (again || l.Op == torrc.Append) {
+		l.Value = strings.TrimSuffix(old+","+l.Value, ",")
+	}
+	return v.assignScalar(o, l)
 }
 
 func (v *Values) assignScalar(o *Option, l torrc.Line) error {
