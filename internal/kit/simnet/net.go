@@ -220,8 +220,12 @@ func (n *Net) notReady() error {
 		}
 		for _, other := range n.Nodes(Authority, Relay, Exit) {
 			r := v.ByRSA(other.Fingerprint())
-			if other.Running() && (r == nil || !r.Listed() || !r.Usable()) {
+			switch {
+			case !other.Running():
+			case r == nil:
 				return fmt.Errorf("%s does not know %s", node.Name, other.Name)
+			case !r.Listed() || !r.Usable():
+				return fmt.Errorf("%s may not use %s, whose flags are %v", node.Name, other.Name, r.Flags)
 			}
 		}
 	}

@@ -41,9 +41,10 @@ type Reachability struct {
 	slots chan struct{} // holds a token for each test under way
 	wg    sync.WaitGroup
 
-	mu   sync.Mutex // a leaf; guards the rest
-	last map[[20]byte]*reached
-	ctx  context.Context // of tests; nil while Run is not running
+	mu      sync.Mutex // a leaf; guards the rest
+	last    map[[20]byte]*reached
+	ctx     context.Context                     // of tests; nil until Run is running
+	waiting map[[20]byte]*routerdesc.Descriptor // to test when it is
 }
 
 // reached is where a relay is, and when it was last reached there over IPv4 and IPv6; zero for never.
@@ -53,9 +54,11 @@ type reached struct {
 	hibernating bool
 }
 
-// NewReachability returns one that knows nothing. Run must be running for Changed to test.
+// NewReachability returns one that knows nothing. Run makes it work.
 func NewReachability(cfg ReachConfig) *Reachability {
-	return &Reachability{cfg: cfg, slots: make(chan struct{}, maxTests), last: map[[20]byte]*reached{}}
+	return &Reachability{
+		cfg: cfg, slots: make(chan struct{}, maxTests), last: map[[20]byte]*reached{}, waiting: map[[20]byte]*routerdesc.Descriptor{},
+	}
 }
 
 // Run tests relays, one part after the other, until ctx ends.
@@ -67,7 +70,12 @@ func (r *Reachability) Run(ctx context.Context, relays func() []*routerdesc.Desc
 	}
 	r.mu.Lock()
 	r.ctx = ctx
+	waiting := r.waiting
+	r.waiting = nil
 	r.mu.Unlock()
+	for _, d := range waiting {
+		r.test(d)
+	}
 	tick := time.NewTicker(testInterval)
 	defer tick.Stop()
 	for part := byte(0); ; part = (part + 1) % testParts {
@@ -93,7 +101,11 @@ func (r *Reachability) test(d *routerdesc.Descriptor) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ctx := r.ctx
-	if ctx == nil || ctx.Err() != nil {
+	if ctx == nil {
+		r.waiting[d.RSA] = d
+		return
+	}
+	if ctx.Err() != nil {
 		return
 	}
 	for _, at := range []netip.AddrPort{d.OR, d.OR6} {

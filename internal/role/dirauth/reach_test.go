@@ -135,3 +135,31 @@ func TestReachabilityOff(t *testing.T) {
 		r.Run(ctx, func() []*routerdesc.Descriptor { return []*routerdesc.Descriptor{relayAt(1, "192.0.2.1:9001", "")} })
 	})
 }
+
+// A relay whose descriptor comes before the tests have begun is tested when they begin, and not some twenty minutes later.
+func TestReachabilityBeforeRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reached := make(chan [20]byte, 10)
+		r := NewReachability(ReachConfig{
+			Log: slog.New(slog.DiscardHandler), Now: time.Now,
+			Connect: func(context.Context, link.Target) error { return nil },
+			Reached: func(id [20]byte, _ netip.AddrPort, _ time.Time) { reached <- id },
+		})
+		d := &routerdesc.Descriptor{RSA: [20]byte{77}, OR: netip.MustParseAddrPort("192.0.2.1:9001")}
+		r.Changed(d)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			r.Run(ctx, func() []*routerdesc.Descriptor { return []*routerdesc.Descriptor{d} })
+		}()
+		synctest.Wait()
+		select {
+		case <-reached:
+		default:
+			t.Error("not tested")
+		}
+		cancel()
+		<-done
+	})
+}
