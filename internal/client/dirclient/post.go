@@ -54,10 +54,14 @@ func Post(ctx context.Context, network netx.Network, to netip.AddrPort, path str
 	if reason != "" {
 		req.Header.Set("X-Desc-Gen-Reason", printable(reason))
 	}
+	// A transport would go on dialing when ctx has ended, and nobody would wait for that.
+	conn, err := network.Dial(ctx, "tcp", to.String())
+	if err != nil {
+		return r, err
+	}
+	defer conn.Close()
 	tr := &http.Transport{
-		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-			return network.Dial(ctx, "tcp", addr)
-		},
+		DialContext:        func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		DisableKeepAlives:  true,
 		DisableCompression: true, MaxResponseHeaderBytes: maxReplyHead,
 	}

@@ -152,6 +152,20 @@ func TestPostNowhere(t *testing.T) {
 	})
 }
 
+// Who is given up on is not dialed any more: the bubble would complain.
+func TestPostGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Link{})
+		here, there := n.Host("relay", postedFrom), n.Host("authority", postedTo.Addr())
+		n.Cut(here, there)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if r, err := Post(ctx, here, postedTo, dirhttp.PathUpload, nil, "test"); err == nil {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 func TestPrintable(t *testing.T) {
 	for in, want := range map[string]string{
 		"ok ~": "ok ~", "a\x00b\x7f\n": "a?b??", "é\xff": "??", strings.Repeat("x", 1000): strings.Repeat("x", maxReason),
