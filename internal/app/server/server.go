@@ -47,6 +47,8 @@ type Config struct {
 	DirPolicy     []exitpolicy.Rule // who may use a DirPort; everybody if empty
 	Workers       int               // of handshakes (NumCPUs); one for each processor if zero
 	MaxDiffAge    time.Duration     // MaxConsensusAgeForDiffs
+	Diffs         int               // from how many consensuses; see dircache.CacheConfig.KeepConsensuses
+	LeanCache     bool              // see dircache.CacheConfig.Lean
 	ExtendPrivate bool              // extend circuits to addresses that are not public
 	QueueDelay    time.Duration     // how long a handshake may wait (MaxOnionQueueDelay); the consensus decides if zero
 	DoS           dos.Config
@@ -168,7 +170,7 @@ func New(cfg Config) (*Server, error) {
 		if disk == nil {
 			disk = cfg.Env.State
 		}
-		s.cache = dircache.NewCache(dircache.CacheConfig{Env: cfg.Env, Disk: disk, MaxConsensusAge: cfg.MaxDiffAge})
+		s.cache = dircache.NewCache(dircache.CacheConfig{Env: cfg.Env, Disk: disk, MaxConsensusAge: cfg.MaxDiffAge, KeepConsensuses: cfg.Diffs, Lean: cfg.LeanCache})
 		s.hsdir = hsdir.New(hsdir.Config{Env: cfg.Env, MaxBytes: cmp.Or(cfg.MaxHSDir, cfg.MaxMemory/5), Stored: s.stats.OnionStored})
 		s.memory.Register(memacct.Holder{Name: "onion service descriptors", Memory: s.hsdir.Memory, Shrink: s.hsdir.Shrink, Limit: s.hsdir.MaxBytes})
 		s.answer = dircache.NewServer(dircache.Config{

@@ -187,8 +187,8 @@ func (n *Net) Host(name string) *memnet.Host {
 	return n.mem.Host(name, netip.AddrFrom4([4]byte{198, 18, byte(n.servers >> 8), byte(n.servers)}))
 }
 
-// readyPoll is how often WaitReady looks.
-const readyPoll = 100 * time.Millisecond
+// readyPoll is how often WaitReady looks, in an interval.
+const readyPoll = 100
 
 // WaitReady returns when all relays that run are in the consensus, as all nodes that run know it, so that each of them can build
 // circuits through any other.
@@ -204,7 +204,7 @@ func (n *Net) WaitReady(ctx context.Context) error {
 		if n.notReady() == nil {
 			return nil
 		}
-		timer.Reset(readyPoll)
+		timer.Reset(n.cfg.Interval / readyPoll)
 	}
 }
 

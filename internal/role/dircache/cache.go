@@ -26,6 +26,10 @@ type CacheConfig struct {
 	// MaxConsensusAge is how old they may be: C tor's MaxConsensusAgeForDiffs, or the consensus parameter
 	// max-consensus-age-to-cache-for-diff. 0 means 8192 hours, so that the number alone bounds them.
 	MaxConsensusAge time.Duration
+
+	// Lean makes one compressed form of consensuses beforehand, and none of diffs: simulated networks would spend most of their
+	// time with the others.
+	Lean bool
 }
 
 // defaultKeepConsensuses is what C tor keeps of each flavor on the average: its bound is on the number of files.

@@ -53,7 +53,11 @@ func (c *Cache) Work() bool {
 func (c *Cache) nextJob() (job, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for _, forms := range [][]dirhttp.Encoding{consensusForms[:1], consensusForms} {
+	urgent, all := consensusForms[:1], consensusForms
+	if c.cfg.Lean {
+		all = urgent
+	}
+	for _, forms := range [][]dirhttp.Encoding{urgent, all} {
 		for i := range c.flavors {
 			if e := c.flavors[i].newest; e != nil {
 				if form, ok := e.doc.missing(forms); ok {
@@ -66,7 +70,7 @@ func (c *Cache) nextJob() (job, bool) {
 		return j, true
 	}
 	for i := range c.flavors {
-		if j, ok := c.flavors[i].diffJob(); ok {
+		if j, ok := c.flavors[i].diffJob(c.cfg.Lean); ok {
 			return j, true
 		}
 	}
@@ -80,7 +84,7 @@ func (c *Cache) nextJob() (job, bool) {
 	return job{}, false
 }
 
-func (st *flavorState) diffJob() (job, bool) {
+func (st *flavorState) diffJob(lean bool) (job, bool) {
 	if st.newest == nil {
 		return job{}, false
 	}
@@ -93,7 +97,7 @@ func (st *flavorState) diffJob() (job, bool) {
 		if !made {
 			return job{edition: st.newest, base: b}, true
 		}
-		if diff == nil {
+		if diff == nil || lean {
 			continue
 		}
 		if form, ok := diff.missing(diffForms); ok {
