@@ -9,7 +9,7 @@ import (
 // TestClient runs everything in one network. First come the tests that leave it as it is, all at once; then those that
 // take it apart; and in the end what all the logs say about it.
 func TestClient(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	if testing.Short() {
 		t.Skip("a network takes half a minute")
 	}

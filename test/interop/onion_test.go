@@ -19,7 +19,7 @@ import (
 //
 // https://spec.torproject.org/rend-spec/index.html
 func TestOnionRelays(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	if testing.Short() {
 		t.Skip("a network takes half a minute")
 	}

@@ -31,7 +31,7 @@ var ourRelays = []string{"relay3", "relay4", "exit2"}
 // TestRelay runs relays of ours in a network of C tor, and lets clients of both kinds go through them in every place. C tor's
 // authorities and relays connect to them, extend to them and are extended to by them.
 func TestRelay(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	if testing.Short() {
 		t.Skip("a network takes half a minute")
 	}

@@ -92,7 +92,7 @@ func check(t *testing.T, file string, want ...string) {
 
 // TestClient does all steps once, in a network as small as a path of three hops allows.
 func TestClient(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	if testing.Short() {
 		t.Skip("a network takes 20 seconds")
 	}

@@ -117,6 +117,11 @@ func (p *Process) Err() error { return p.err }
 
 // Wait returns the first log line of this run that matches, or an error that quotes the end of the log.
 func (p *Process) Wait(ctx context.Context, pattern *regexp.Regexp) (string, error) {
+	return p.wait(ctx, pattern, strconv.Quote(pattern.String()))
+}
+
+// wait is Wait for what errors call what.
+func (p *Process) wait(ctx context.Context, pattern *regexp.Regexp, what string) (string, error) {
 	line, err := p.log.wait(ctx, p.begin, pattern, p.done)
 	switch {
 	case err == nil:
@@ -124,12 +129,12 @@ func (p *Process) Wait(ctx context.Context, pattern *regexp.Regexp) (string, err
 	case errors.Is(err, errLogEnded):
 		err = fmt.Errorf("%w (%v)", ErrEnded, p.err)
 	}
-	return "", fmt.Errorf("%s: wait for %q: %w; its log ends with:\n%s", p.cfg.Name, pattern, err, p.logTail())
+	return "", fmt.Errorf("%s: wait for %s: %w; its log ends with:\n%s", p.cfg.Name, what, err, p.logTail())
 }
 
 // WaitBootstrap returns when the process has logged a bootstrap of at least percent. At 0 its ports are open.
 func (p *Process) WaitBootstrap(ctx context.Context, percent int) error {
-	_, err := p.Wait(ctx, bootstrapLine(percent))
+	_, err := p.wait(ctx, bootstrapLine(percent), fmt.Sprintf("a bootstrap of %d %%", percent))
 	return err
 }
 

@@ -25,6 +25,7 @@ var harmless = regexp.MustCompile(strings.Join([]string{
 	`These options have no effect in this version`,
 	`Your log may contain sensitive information`,
 	`http status code 404 \("Not found"\) .* while fetching consensus directory`,
+	`Problem bootstrapping\. Stuck at \d+% \(requesting_status\)`,
 	`We just marked ourself as down`,
 	// an authority tests whether it can be reached, like every relay
 	`Client asked me to connect to myself`,

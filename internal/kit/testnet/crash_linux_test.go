@@ -63,7 +63,7 @@ func runDirs(t *testing.T, tmp string) []string {
 }
 
 func TestCrash(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	t.Parallel()
 	tmp := t.TempDir()
 	cmd, pid := startCommand(t, tmp)
@@ -87,7 +87,7 @@ func TestCrash(t *testing.T) {
 }
 
 func TestInterrupt(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	t.Parallel()
 	tmp := t.TempDir()
 	cmd, pid := startCommand(t, tmp)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -27,16 +28,21 @@ const maxPage = 1 << 40
 type options struct {
 	cfg       Config
 	fetch     bool
+	detach    bool
 	size      int64
 	readyFile string
 	timeout   time.Duration
 }
 
 const synopsis = `usage: tropea testnet [flags]
+       tropea testnet status [DIR]
+       tropea testnet down [DIR]
 
-Brings up a private Tor network of real processes on loopback and keeps it until it gets SIGINT or SIGTERM. Clients run
-this program, all other nodes run tor, unless --bin says otherwise. WHAT in the flags below is a role (authority, relay,
-exit, client) or a node (relay2).
+Brings up a private Tor network of real processes on loopback and keeps it until it gets SIGINT or SIGTERM. All nodes run
+this program, unless --bin says otherwise: --bin relay2=tor makes one C tor, --bin all=tor all of them. WHAT in the flags
+below is a role (authority, relay, exit, client), a node (relay2), or all.
+
+status tells how a network is that runs, and down ends it. Without a directory they find those that have a temporary one.
 
 `
 
@@ -78,6 +84,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	fs.StringVar(&o.cfg.LogLevel, "log", "info", "lowest `level` in the nodes' logs")
 	fs.DurationVar(&o.timeout, "timeout", 3*time.Minute, "how long the start, and a fetch, may take")
 	fs.StringVar(&o.readyFile, "ready-file", "", "`file` to write when the network is ready")
+	fs.BoolVar(&o.detach, "detach", false, "return when the network is ready, and leave it running in the background")
 	fs.BoolVar(&o.fetch, "fetch", false, "fetch a page of random bytes through each client, report, and take the network down")
 	fs.Int64Var(&o.size, "size", 1<<20, "size of the page in `bytes`")
 	if err := fs.Parse(args); err != nil {
@@ -98,6 +105,8 @@ func (o *options) check(nargs int) error {
 		return fmt.Errorf("--size %d: want 0 to %d", o.size, int64(maxPage))
 	case o.fetch && o.cfg.Clients < 1:
 		return errors.New("--fetch needs a client")
+	case o.fetch && o.detach:
+		return errors.New("--fetch takes the network down again, and --detach does not")
 	}
 	for _, n := range []*int{&o.cfg.Authorities, &o.cfg.Relays, &o.cfg.Exits, &o.cfg.Clients} {
 		if *n == 0 {
@@ -110,6 +119,11 @@ func (o *options) check(nargs int) error {
 // Main is the sub-command "tropea testnet": args are the arguments after its name. It returns the exit code. SIGINT,
 // SIGTERM, SIGHUP and the end of ctx take the network down.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if len(args) > 0 && (args[0] == "status" || args[0] == "down") {
+		return tend(ctx, args[0], args[1:], stdout, stderr)
+	}
 	o, err := parseOptions(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -117,18 +131,46 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return exitUsage
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	if err := o.run(ctx, stdout, stderr); err != nil {
-		fmt.Fprintln(stderr, "testnet:", err)
+	c := &console{stdout, stderr, nil}
+	if c.report, err = openReport(); err == nil {
+		switch {
+		case c.report != nil:
+			c.stdout, c.stderr = c.report, c.report
+			err = o.run(ctx, c)
+		case o.detach:
+			err = detach(ctx, args, stdout)
+		default:
+			err = o.run(ctx, c)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(c.stderr, "testnet:", err)
 		return exitFailure
 	}
 	return exitOK
 }
 
-func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
-	begin := time.Now()
-	o.cfg.Progress = func(stage string, took time.Duration) { printStage(stdout, stage, took, "") }
+// A console is where a run tells of itself: until the network is ready that may be the process that has detached this one,
+// and a log in the network's directory from then on.
+type console struct {
+	stdout, stderr io.Writer
+	report         *os.File // of a detached process; nil if it is none
+}
+
+// leave lets the waiting process go.
+func (c *console) leave(log *os.File) {
+	c.stdout, c.stderr = log, log
+	c.report.Write([]byte{reportDone})
+	c.report.Close()
+}
+
+// logName is the log of a detached network.
+const logName = "testnet.log"
+
+func (o *options) run(ctx context.Context, c *console) (err error) {
+	begin, m := time.Now(), newMeter(c.stdout)
+	defer m.end()
+	o.cfg.Begin, o.cfg.Progress = m.begin, m.done
 	limited, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	n, err := Start(limited, o.cfg)
@@ -141,14 +183,24 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	printStage(stdout, "up", time.Since(begin), n.Dir())
-	if err := announce(stdout, o.readyFile, n, p); err != nil {
-		return err
+	printStage(c.stdout, "up", time.Since(begin), n.Dir())
+	announce(c.stdout, n, p)
+	if err := n.writeStatus(ready, p.url, o.readyFile); err != nil {
+		return fmt.Errorf("status: %w", err)
 	}
 	if o.fetch {
-		return fetchAll(limited, stdout, n, p)
+		return fetchAll(limited, c.stdout, n, p)
 	}
-	serve(ctx, stderr, n)
+	instruct(c.stdout, n)
+	if c.report != nil {
+		log, err := os.OpenFile(filepath.Join(n.Dir(), logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		c.leave(log)
+	}
+	serve(ctx, c.stderr, n)
 	return nil
 }
 
@@ -191,8 +243,4 @@ func serve(ctx context.Context, stderr io.Writer, n *Network) {
 			return
 		}
 	}
-}
-
-func printStage(w io.Writer, name string, took time.Duration, note string) {
-	fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%-12s %6.2f s  %s", name, took.Seconds(), note), " "))
 }

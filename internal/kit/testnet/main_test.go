@@ -26,7 +26,7 @@ func small() []string {
 }
 
 func TestMainFetch(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	if testing.Short() {
 		t.Skip("a network takes 20 seconds")
 	}
@@ -92,7 +92,7 @@ func TestMainErrors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.peers {
-				ctor.Require(t, "tor", "tor-gencert")
+				ctor.Require(t, "tor")
 			}
 			var stdout, stderr bytes.Buffer
 			code := Main(t.Context(), strings.Fields(tt.args), &stdout, &stderr)

@@ -15,7 +15,7 @@ import (
 // TestNetwork brings up a network of C tor and fetches a page, through a client that chooses its paths and through one
 // that is pinned.
 func TestNetwork(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	if testing.Short() {
 		t.Skip("a network takes 20 seconds")
 	}

@@ -22,6 +22,8 @@ const (
 	// How long a relay may take to bootstrap before it is told to look for the consensus again.
 	firstPatience = 100 * time.Millisecond
 	laterPatience = 2 * time.Second
+
+	enoughDirInfo = 75 // percent of a bootstrap
 )
 
 // errPortTaken is the error of a node that ended since another program took a port of it.
@@ -123,12 +125,17 @@ func (node *Node) launch(ctx context.Context) error {
 	return err
 }
 
-// WaitReady returns when the node has bootstrapped. A relay that asked for a consensus before there was one would ask
+// WaitReady returns when a client has bootstrapped, or a relay knows the network: the only exit of a network can build no
+// circuit of its own that ends at an exit. A relay that asked for a consensus before there was one would ask
 // again only after half a minute or more, so relays that are late are told to reload.
 func (node *Node) WaitReady(ctx context.Context) error {
+	percent := 100
+	if node.Role != Client {
+		percent = enoughDirInfo
+	}
 	for patience := firstPatience; ; patience = laterPatience {
 		attempt, cancel := context.WithTimeout(ctx, patience)
-		err := node.process().WaitBootstrap(attempt, 100)
+		err := node.process().WaitBootstrap(attempt, percent)
 		cancel()
 		if err == nil || errors.Is(err, ctor.ErrEnded) || ctx.Err() != nil {
 			return err

@@ -3,35 +3,25 @@ package testnet
 import (
 	"fmt"
 	"io"
-	"os"
-	"strings"
 )
 
-// announce says that the network is ready: in one line for people, and in a file for scripts, which appears whole. The
-// file has a keyword and a value a line: pid, dir, url of the page, and socks for each client.
-func announce(stdout io.Writer, file string, n *Network, p *page) error {
-	var socks []string
-	for _, client := range n.withRole(Client) {
-		socks = append(socks, client.SOCKS)
+// announce says that the network is ready, and how to use and to watch it.
+func announce(stdout io.Writer, n *Network, p *page) {
+	ready := "ready"
+	if clients := n.withRole(Client); len(clients) > 0 {
+		ready += "        socks"
+		for _, client := range clients {
+			ready += " " + client.SOCKS
+		}
+		ready += fmt.Sprintf("  try: curl --socks5-hostname %s -o page %s", clients[0].SOCKS, p.url)
 	}
-	if len(socks) == 0 {
-		fmt.Fprintln(stdout, "ready")
-	} else {
-		fmt.Fprintf(stdout, "ready        socks %s  try: curl --socks5-hostname %s -o page %s\n", strings.Join(socks, " "), socks[0], p.url)
-	}
-	if file == "" {
-		return nil
-	}
-	text := fmt.Sprintf("pid %d\ndir %s\nurl %s\n", os.Getpid(), n.Dir(), p.url)
-	for _, addr := range socks {
-		text += "socks " + addr + "\n"
-	}
-	partial := file + ".new"
-	if err := os.WriteFile(partial, []byte(text), 0o600); err != nil {
-		return fmt.Errorf("ready file: %w", err)
-	}
-	if err := os.Rename(partial, file); err != nil {
-		return fmt.Errorf("ready file: %w", err)
-	}
-	return nil
+	fmt.Fprintln(stdout, ready)
+}
+
+// instruct says how to look into the network and how to end it.
+func instruct(stdout io.Writer, n *Network) {
+	fmt.Fprintf(stdout, "consensus    tropea inspect http://%s%s\n", n.withRole(Authority)[0].DirPort, consensusPath)
+	fmt.Fprintf(stdout, "logs         tail -F %s\n", nodeDir(n.Dir(), "*/log"))
+	fmt.Fprintf(stdout, "status       tropea testnet status %s\n", n.Dir())
+	fmt.Fprintf(stdout, "end          tropea testnet down %s\n", n.Dir())
 }

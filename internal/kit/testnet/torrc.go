@@ -2,7 +2,6 @@ package testnet
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/kit/ctor"
@@ -21,6 +20,8 @@ func (n *Network) torrc(node *Node) ctor.Torrc {
 		t.Add("SocksPort", node.SOCKS)
 	} else {
 		t.addRelay(node, n.resolvConf)
+		t.Add("GeoIPFile", n.geoIP4)
+		t.Add("GeoIPv6File", n.geoIP6)
 	}
 	if node.Role == Authority {
 		t.addAuthority(node, n.cfg.Voting, n.offset)
@@ -62,8 +63,6 @@ func (t *builder) addRelay(node *Node, resolvConf string) {
 	t.Add("ServerDNSDetectHijacking", "0")
 	t.Add("ServerDNSTestAddresses")
 	t.Add("ServerDNSResolvConfFile", resolvConf)
-	t.Add("GeoIPFile", os.DevNull) // to read the true ones takes as long as the rest of a start
-	t.Add("GeoIPv6File", os.DevNull)
 	if node.Role != Exit {
 		t.Add("ExitRelay", "0")
 		return

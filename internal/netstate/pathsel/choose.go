@@ -42,7 +42,7 @@ func (e *Error) Error() string {
 	case Avoided:
 		return fmt.Sprintf("all of %d exits that would do have been tried", n)
 	case Related:
-		return fmt.Sprintf("all of %d middles are of one family or subnet with other hops", n)
+		return fmt.Sprintf("all of %d %ss are of one family or subnet with other hops, or are this relay", n, p)
 	}
 	return fmt.Sprintf("the directory has no usable %s", p)
 }

@@ -276,7 +276,7 @@ func TestErrorText(t *testing.T) {
 		"MiddleNodes matches none of 9 usable middles":                 {netdir.Middle, NotChosen, 9, 0},
 		"the configuration excludes all of 2 exits":                    {netdir.Exit, Excluded, 2, 0},
 		"all of 3 exits that would do have been tried":                 {netdir.Exit, Avoided, 3, 80},
-		"all of 3 middles are of one family or subnet with other hops": {netdir.Middle, Related, 3, 0},
+		"all of 3 middles are of one family or subnet with other hops, or are this relay": {netdir.Middle, Related, 3, 0},
 		"the directory has no usable exit":                             {netdir.Exit, NoneUsable, 5, 0},
 	} {
 		if got := e.Error(); got != want {
