@@ -97,7 +97,7 @@ func (s *Server) newAuthority(cfg *Authority) (*authority, error) {
 		Credentials: s.keys.creds.Load, Padding: link.PaddingPolicy{},
 	})
 	a.reach = dirauth.NewReachability(dirauth.ReachConfig{
-		Log: s.log, Now: e.Now, Off: cfg.TestOff, Ed25519: cfg.TestEd25519, IPv6: cfg.TestIPv6,
+		Log: s.log, Now: e.Now, Off: cfg.TestOff, Ed25519: cfg.TestEd25519, IPv6: cfg.TestIPv6, Cycle: cfg.Flags.TestCycle,
 		Connect: a.probe, Reached: a.memory.Reached,
 	})
 	rsa, _ := s.Identities()

@@ -44,7 +44,7 @@ func (s *Server) newPublisher() *publish.Publisher {
 		Overloaded: func() time.Time { return s.stats.OverloadGeneral(s.cfg.Env.Now()) },
 		ExtraInfo:  s.extraInfo,
 		Ready:      func() bool { return s.View() != nil },
-		Test:       s.testSelf, TestBandwidth: s.testBandwidth, Lookup: s.cfg.Lookup, Learn: s.learn,
+		Test:       s.testSelf, TestBandwidth: s.testBandwidth, Lookup: s.cfg.Lookup, Interfaces: s.cfg.Interfaces, Learn: s.learn,
 		Published: s.published, Events: &s.bus, Skewed: s.skewed.Load,
 	})
 }

@@ -48,7 +48,6 @@ type Config struct {
 	Workers       int               // of handshakes (NumCPUs); one for each processor if zero
 	MaxDiffAge    time.Duration     // MaxConsensusAgeForDiffs
 	Diffs         int               // from how many consensuses; see dircache.CacheConfig.KeepConsensuses
-	LeanCache     bool              // see dircache.CacheConfig.Lean
 	ExtendPrivate bool              // extend circuits to addresses that are not public
 	QueueDelay    time.Duration     // how long a handshake may wait (MaxOnionQueueDelay); the consensus decides if zero
 	DoS           dos.Config
@@ -68,8 +67,13 @@ type Config struct {
 	Trusted       []link.Target                                                // the authorities, which are believed on addresses
 	Lookup        func(ctx context.Context, name string) ([]netip.Addr, error) // names of Info
 	Padding       link.PaddingPolicy
-	Security      link.Security // TLS if nil; simulated networks bring their own
-	Authority     *Authority    // makes the relay a directory authority, which needs DirCache; may be nil
+	Authority     *Authority // makes the relay a directory authority, which needs DirCache; may be nil
+
+	// For simulated networks.
+	Security      link.Security                // TLS if nil
+	CountInterval time.Duration                // between two looks at how much has gone through; a second if zero
+	LeanCache     bool                         // see dircache.CacheConfig.Lean
+	Interfaces    func() ([]netip.Addr, error) // see publish.Config
 }
 
 // A Server is a relay. Its methods are safe for concurrent use.

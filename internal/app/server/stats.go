@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -37,7 +38,7 @@ func (s *Server) newStats() *stats.Stats {
 // count feeds statistics and accounting with what goes through, until ctx ends.
 func (s *Server) count(ctx context.Context) {
 	c := counts{links: map[*link.Link]link.Traffic{}}
-	tick := time.NewTicker(countInterval)
+	tick := time.NewTicker(cmp.Or(s.cfg.CountInterval, countInterval))
 	defer tick.Stop()
 	now := s.cfg.Env.Now()
 	links, saved, beat, day := now, now, now, s.stats.Tick(now)

@@ -46,7 +46,7 @@ func (n *Node) clientConfig(e env.Env) *client.Config {
 	if n.net.cfg.Padding {
 		cfg.Padding = client.PadFull
 	}
-	if n.net.cfg.Interval < time.Minute {
+	if !n.net.slow() {
 		// Networks that vote every few seconds leave no time to be polite.
 		cfg.Schedule = dirsync.Schedule{Early: true, AuthorityDelay: time.Second}
 	}
@@ -56,17 +56,21 @@ func (n *Node) clientConfig(e env.Env) *client.Config {
 // serverConfig is what a relay is made of.
 func (n *Node) serverConfig(e env.Env) *server.Config {
 	cfg := &server.Config{
-		Env: e, Security: n.net.security, DirCache: true, Diffs: 3, LeanCache: true, ExtendPrivate: true,
+		Env: e, Security: n.net.security, DirCache: true, Diffs: 3, ExtendPrivate: true,
 		Keys:    relaykeys.Config{Nickname: n.Name, NewRSA: sharedRSA},
 		Version: client.CompatVersion, Authorities: uploads(n.net.dirs), Trusted: targets(n.net.dirs),
 		Info: publish.Info{
 			Nickname: n.Name, Addrs: []netip.Addr{n.or.Addr()}, Port: n.or.Port(), Private: true, Publish: true, AssumeIPv4: true, AssumeIPv6: true,
 			Rate: 1 << 30, Burst: 1 << 30,
 		},
-		Exit: server.Exit{Net: n.net.cfg.ExitNet, DNS: resolver.Config{NoHijackTest: true, TestAddresses: []string{}}},
+		Interfaces: func() ([]netip.Addr, error) { return []netip.Addr{n.or.Addr()}, nil },
+		Exit:       server.Exit{Net: n.net.cfg.ExitNet, DNS: resolver.Config{NoHijackTest: true, TestAddresses: []string{}}},
 	}
 	if n.net.cfg.Padding {
 		cfg.Padding = link.DefaultPadding
+	}
+	if n.net.slow() {
+		cfg.CountInterval, cfg.LeanCache = time.Minute, true
 	}
 	if n.Role == Exit {
 		cfg.Exit.Policy = exitpolicy.Config{Rules: acceptAll}
@@ -97,6 +101,9 @@ func (n *Node) authorityConfig() *server.Authority {
 			Testing: true, TestReachability: true, FastGuarantee: 500, GuardBWGuarantee: 500, StableGuaranteeMinUptime: time.Second,
 			StableGuaranteeMTBF: time.Second, TestingVoteGuard: all, TestingVoteHSDir: all,
 		},
+	}
+	if n.net.slow() {
+		a.Flags.TestCycle = n.net.cfg.Interval
 	}
 	for _, d := range n.net.dirs {
 		a.Voters = append(a.Voters, dirauth.Voter{Nickname: d.Nickname, V3Ident: d.V3Ident, Dirs: []netip.AddrPort{d.DirPort}})

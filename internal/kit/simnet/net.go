@@ -115,6 +115,9 @@ func New(cfg Config) (*Net, error) {
 // lead is how long relays have to tell the authorities of themselves before the first vote.
 const lead = 2 * time.Second
 
+// slow tells whether votes are so far apart that the network lives for hours, and is to do nothing too often.
+func (n *Net) slow() bool { return n.cfg.Interval >= time.Minute }
+
 // timing is when to vote: for the first time as soon as the relays are known, if votes are seconds apart; on the full hour, if they
 // are an hour apart.
 func timing(now time.Time, interval time.Duration) dirauth.Timing {

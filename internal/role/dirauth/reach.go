@@ -1,6 +1,7 @@
 package dirauth
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -9,15 +10,15 @@ import (
 
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/role/dirauth/flags"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
 )
 
-// Reachability tests, as C tor has them (reachability.h): a part of the relays every few seconds, all of them in 21 minutes.
+// Reachability tests, as C tor has them (reachability.h): a part of the relays every few seconds, all of them in a cycle.
 const (
-	testInterval = 10 * time.Second
-	testParts    = 128
-	maxTests     = 256 // at a time
-	testTimeout  = time.Minute
+	testParts   = 128
+	maxTests    = 256 // at a time
+	testTimeout = time.Minute
 )
 
 // ReachConfig is what tests of reachability need.
@@ -29,6 +30,8 @@ type ReachConfig struct {
 	// Ed25519 makes links prove Ed25519 identities too.
 	Ed25519 bool
 	IPv6    bool // test IPv6 addresses too: this host can reach them
+	// Cycle is the time in which all relays are tested; flags.TestCycle if zero.
+	Cycle time.Duration
 	// Connect opens a link to a relay at one address, which proves what the target asks for, and closes it.
 	Connect func(ctx context.Context, t link.Target) error
 	// Reached is told of each relay that was reached over IPv4.
@@ -76,7 +79,7 @@ func (r *Reachability) Run(ctx context.Context, relays func() []*routerdesc.Desc
 	for _, d := range waiting {
 		r.test(d)
 	}
-	tick := time.NewTicker(testInterval)
+	tick := time.NewTicker(cmp.Or(r.cfg.Cycle, flags.TestCycle) / testParts)
 	defer tick.Stop()
 	for part := byte(0); ; part = (part + 1) % testParts {
 		list := relays()

@@ -1,6 +1,7 @@
 package flags
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -18,6 +19,7 @@ type Config struct {
 
 	TestReachability            bool
 	TimeToLearnReachability     time.Duration // TestingAuthDirTimeToLearnReachability
+	TestCycle                   time.Duration // in which all relays are tested; TestCycle if zero
 	HasIPv6Connectivity         bool
 	MaxServersPerAddr           int // 0 is no limit
 	ListBadExits                bool
@@ -47,6 +49,16 @@ type Forced struct {
 // votesOnRunning tells whether we have been up for long enough to know who is down.
 // C tor: running_long_enough_to_decide_unreachable.
 func (c *Config) votesOnRunning() bool { return c.Uptime > c.TimeToLearnReachability }
+
+func (c *Config) testCycle() time.Duration { return cmp.Or(c.TestCycle, TestCycle) }
+
+// reachableTimeout is how long a relay counts as running that was reached: a little more than two cycles of tests.
+func (c *Config) reachableTimeout() time.Duration {
+	if c.TestCycle == 0 {
+		return reachableTimeout
+	}
+	return time.Duration(float64(c.TestCycle) * float64(reachableTimeout) / float64(TestCycle))
+}
 
 // contains looks a relay up as C tor's routerset_contains_routerstatus, whose callers take all countries for unknown.
 func contains(set torrc.NodeSet, r *Relay) bool {

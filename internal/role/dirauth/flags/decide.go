@@ -65,7 +65,7 @@ func (v *voter) observe() {
 		r := &v.relays[i]
 		v.running[i] = r.Running(v.cfg, v.now)
 		if !v.running[i] && v.cfg.votesOnRunning() {
-			v.hist.Unreachable(r.ID, r.downSince(v.now), v.now)
+			v.hist.Unreachable(r.ID, r.downSince(v.cfg, v.now), v.now)
 		}
 	}
 	v.sybil = sybils(v.cfg.MaxServersPerAddr, v.relays, v.running)

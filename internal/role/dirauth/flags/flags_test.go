@@ -325,7 +325,7 @@ func TestOthers(t *testing.T) {
 		t.Errorf("advertised: got %d", got)
 	}
 	// A relay was down from the first test on that it missed.
-	if got, want := hist.Figures(relays[5].ID, now).MTBF, (6*day - 2*time.Hour + testCycle).Seconds(); got != want {
+	if got, want := hist.Figures(relays[5].ID, now).MTBF, (6*day - 2*time.Hour + TestCycle).Seconds(); got != want {
 		t.Errorf("MTBF of a relay that is down: got %v, want %v", got, want)
 	}
 	if diff := cmp.Diff([]string{"Authority", "Exit", "Fast", "Guard", "HSDir", "Running", "Stable", "StaleDesc", "Sybil", "V2Dir", "Valid"}, vote.KnownFlags); diff != "" {

@@ -50,12 +50,14 @@ func FromDescriptor(d *routerdesc.Descriptor, allowPrivate bool) Relay {
 
 // Times in which C tor thinks of relays.
 const (
-	maxAge           = 24 * time.Hour     // of a descriptor: ROUTER_MAX_AGE_TO_PUBLISH
-	staleAge         = 18 * time.Hour     // DESC_IS_STALE_INTERVAL
-	reachableTimeout = 45 * time.Minute   // since it was last reached: REACHABLE_TIMEOUT
-	testCycle        = 1280 * time.Second // in which all relays are tested: REACHABILITY_TEST_CYCLE_PERIOD
-	hibernationSkew  = time.Hour          // HIBERNATION_PUBLICATION_SKEW
+	maxAge           = 24 * time.Hour   // of a descriptor: ROUTER_MAX_AGE_TO_PUBLISH
+	staleAge         = 18 * time.Hour   // DESC_IS_STALE_INTERVAL
+	reachableTimeout = 45 * time.Minute // since it was last reached: REACHABLE_TIMEOUT
+	hibernationSkew  = time.Hour        // HIBERNATION_PUBLICATION_SKEW
 )
+
+// TestCycle is the time in which all relays are tested, as in C tor: REACHABILITY_TEST_CYCLE_PERIOD.
+const TestCycle = 1280 * time.Second
 
 // maxAdvertised is the highest bandwidth that a relay is believed, in bytes per second (DEFAULT_MAX_BELIEVABLE_BANDWIDTH).
 const maxAdvertised = 10_000_000
@@ -87,13 +89,13 @@ func (r *Relay) Running(cfg *Config, now time.Time) bool {
 	case !cfg.TestReachability:
 		return true
 	}
-	return now.Before(r.Reached.Add(reachableTimeout)) &&
-		(!cfg.HasIPv6Connectivity || !r.OR6.IsValid() || now.Before(r.Reached6.Add(reachableTimeout)))
+	return now.Before(r.Reached.Add(cfg.reachableTimeout())) &&
+		(!cfg.HasIPv6Connectivity || !r.OR6.IsValid() || now.Before(r.Reached6.Add(cfg.reachableTimeout())))
 }
 
 // downSince is since when a relay that is not running has probably been down: from the test after the last good one.
-func (r *Relay) downSince(now time.Time) time.Time {
-	if missed := r.Reached.Add(testCycle); !r.Reached.IsZero() && missed.Before(now) {
+func (r *Relay) downSince(cfg *Config, now time.Time) time.Time {
+	if missed := r.Reached.Add(cfg.testCycle()); !r.Reached.IsZero() && missed.Before(now) {
 		return missed
 	}
 	return now
@@ -101,5 +103,5 @@ func (r *Relay) downSince(now time.Time) time.Time {
 
 // publishesIPv6 tells whether the vote has the relay's IPv6 address. C tor: should_publish_node_ipv6.
 func (r *Relay) publishesIPv6(cfg *Config, now time.Time) bool {
-	return cfg.HasIPv6Connectivity && r.OR6.IsValid() && (r.Own || !r.Reached6.Before(now.Add(-reachableTimeout)))
+	return cfg.HasIPv6Connectivity && r.OR6.IsValid() && (r.Own || !r.Reached6.Before(now.Add(-cfg.reachableTimeout())))
 }
