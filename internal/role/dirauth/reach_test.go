@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/role/dirauth/flags"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
 )
 
@@ -76,7 +77,7 @@ func TestReachability(t *testing.T) {
 		})
 		defer wg.Wait()
 		defer cancel()
-		time.Sleep(testInterval*testParts + time.Minute)
+		time.Sleep(flags.TestCycle + time.Minute)
 		synctest.Wait()
 		for _, d := range list {
 			v4, v6 := r.When(d.RSA)
@@ -115,7 +116,7 @@ func TestReachability(t *testing.T) {
 		mu.Lock()
 		list = list[:1]
 		mu.Unlock()
-		time.Sleep(testInterval*testParts + time.Minute)
+		time.Sleep(flags.TestCycle + time.Minute)
 		if v4, _ := r.When(other.RSA); !v4.IsZero() {
 			t.Error("a relay that is gone is remembered")
 		}
