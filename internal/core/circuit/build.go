@@ -259,7 +259,7 @@ func (c *Circuit) addHop(hs hopHandshake, reply []byte) error {
 // addKeys adds a tor1 hop with the keys of its handshake, which it wipes. Both directions change together: the relay cannot send before it
 // has got something from us.
 func (c *Circuit) addKeys(seed *kdf.Keys, ccInc int) error {
-	material, _ := seed.Circuit(relaycrypt.TorOneKeyLen)
+	material, kh := seed.Circuit(relaycrypt.TorOneKeyLen)
 	seed.Wipe()
 	defer clear(material)
 	keys, err := relaycrypt.ParseTor1(material)
@@ -269,6 +269,7 @@ func (c *Circuit) addKeys(seed *kdf.Keys, ccInc int) error {
 	c.resetWindows(ccInc)
 	c.send.mu.Lock()
 	c.send.out.Add(keys.Forward())
+	c.send.kh = kh
 	c.send.mu.Unlock()
 	c.recv.mu.Lock()
 	c.recv.in.Add(keys.Backward())

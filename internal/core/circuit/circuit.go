@@ -10,6 +10,8 @@ import (
 
 	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/core/stream"
+	"github.com/tropea-net/tropea/internal/crypt/kdf"
 	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
 	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
@@ -48,6 +50,7 @@ type sendHalf struct {
 	mu     sync.Mutex // guards the fields below
 	out    relaycrypt.Outbound
 	ctl    congestion.Control // of DATA cells to the last hop
+	kh     [kdf.KHLen]byte    // of the handshake with the last relay
 	early  int                // RELAY_EARLY cells left
 	pad    *mathrand.ChaCha8  // bytes behind the messages
 	expect cell.Command       // what the reply that is due must be; 0 if none is due
@@ -91,19 +94,25 @@ func newCircuit(l *link.Link, opts Options) (*Circuit, error) {
 // resetWindows starts the windows towards a new last hop: with congestion control of ccInc cells a SENDME, or fixed ones
 // for 0.
 func (c *Circuit) resetWindows(ccInc int) {
-	ctl, inc := congestion.NewFixed(c.opts.Window), congestion.CircIncrement
-	if ccInc != 0 {
-		ctl, inc = congestion.NewVegas(c.opts.CC, ccInc), ccInc
-	}
+	ctl, deliver := c.windows(c.opts.CC, ccInc)
 	c.send.mu.Lock()
 	c.send.ctl = ctl
 	c.send.mu.Unlock()
 	c.recv.mu.Lock()
-	c.recv.deliver = congestion.CircuitDeliver(inc)
+	c.recv.deliver = deliver
 	c.recv.mu.Unlock()
 	if ccInc != 0 {
-		c.tunnel.setFlow(c.opts.CC.Flow)
+		f := c.opts.CC.Flow
+		c.tunnel.setFlow(stream.Flow{Params: f, Own: f.XoffClient, Peer: f.XoffExit})
 	}
+}
+
+// windows makes those towards a new last hop: with congestion control of inc cells a SENDME, or fixed ones for 0.
+func (c *Circuit) windows(cc *congestion.Params, inc int) (congestion.Control, congestion.Deliver) {
+	if inc == 0 {
+		return congestion.NewFixed(c.opts.Window), congestion.CircuitDeliver(congestion.CircIncrement)
+	}
+	return congestion.NewVegas(cc, inc), congestion.CircuitDeliver(inc)
 }
 
 // now is the clock of congestion control.

@@ -35,7 +35,9 @@ type originHalf struct {
 
 	mu      sync.Mutex // guards the fields below
 	in      relaycrypt.Inbound
-	deliver congestion.Deliver // DATA cells from the last hop
+	deliver congestion.Deliver       // DATA cells from the last hop
+	talk    func(relaymsg.Msg) error // see Circuit.OnMessage
+	accepts bool                     // the last hop may open streams
 }
 
 // receiver is what a link's reader needs to take in a run of cells, kept from run to run so that nothing is allocated.
@@ -44,6 +46,7 @@ type receiver struct {
 	sendmes []relaycrypt.Tag // of cells to acknowledge
 	acks    []relaymsg.Sendme
 	control []control
+	talk    []relaymsg.Msg   // of onion services
 	ready   []*stream.Stream // that data came for, and that may write it out
 
 	// Of circuits that did not begin here.
@@ -62,11 +65,12 @@ type control struct {
 func (rx *receiver) reset() {
 	clear(rx.msgs)
 	clear(rx.control)
+	clear(rx.talk)
 	clear(rx.acks)
 	clear(rx.ready)
 	clear(rx.ours)
 	rx.msgs, rx.sendmes, rx.acks = rx.msgs[:0], rx.sendmes[:0], rx.acks[:0]
-	rx.control, rx.ready, rx.ours = rx.control[:0], rx.ready[:0], rx.ours[:0]
+	rx.control, rx.talk, rx.ready, rx.ours = rx.control[:0], rx.talk[:0], rx.ready[:0], rx.ours[:0]
 }
 
 // receive takes in a run of cells of this circuit. It decrypts and counts under the Half, and acts on what came after it
@@ -90,6 +94,9 @@ func (h *originHalf) receive(run []link.Cell, rx *receiver) {
 		if err2 := c.tunnel.deliver(rx); err2 != nil && err == nil {
 			err = &ProtocolError{err2}
 		}
+	}
+	if len(rx.talk) > 0 && err == nil {
+		err = h.converse(rx)
 	}
 	for i := range rx.control {
 		if err == nil {
@@ -158,6 +165,11 @@ func (h *originHalf) openRelay(body *[cell.BodyLen]byte, rx *receiver) error {
 			rx.msgs = append(rx.msgs, msg)
 			return nil
 		}
+	case relaymsg.CmdBegin, relaymsg.CmdBeginDir, relaymsg.CmdResolve:
+		if last && h.accepts && msg.Stream != 0 {
+			rx.msgs = append(rx.msgs, msg)
+			return nil
+		}
 	case relaymsg.CmdSendme:
 		if last && msg.Stream != 0 {
 			rx.msgs = append(rx.msgs, msg)
@@ -176,6 +188,10 @@ func (h *originHalf) openRelay(body *[cell.BodyLen]byte, rx *receiver) error {
 			rx.control = append(rx.control, control{hop: hop, msg: msg})
 			return nil
 		}
+	}
+	if last && msg.Stream == 0 && h.talk != nil && forOnion(msg.Cmd) {
+		rx.talk = append(rx.talk, msg)
+		return nil
 	}
 	if !msg.Cmd.Known() {
 		return nil // a later version of the protocol may have a use for it

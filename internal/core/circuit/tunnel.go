@@ -3,7 +3,6 @@ package circuit
 import (
 	"sync"
 
-	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
@@ -14,8 +13,9 @@ import (
 type Tunnel struct {
 	legs []*Circuit // fixed before the tunnel is used
 
-	mu  sync.Mutex // guards mux
-	mux stream.Mux
+	mu       sync.Mutex // guards the fields below
+	mux      stream.Mux
+	incoming func(stream.Incoming) // takes streams that the other end opens; nil unless it may
 }
 
 func newTunnel(leg *Circuit) *Tunnel {
@@ -26,10 +26,10 @@ func newTunnel(leg *Circuit) *Tunnel {
 }
 
 // setFlow makes the streams from now on use XON and XOFF, as they must where the circuit has congestion control.
-func (t *Tunnel) setFlow(p congestion.FlowParams) {
+func (t *Tunnel) setFlow(f stream.Flow) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mux.SetFlowLocked(stream.Flow{Params: p, Own: p.XoffClient, Peer: p.XoffExit})
+	t.mux.SetFlowLocked(f)
 }
 
 // leg returns the circuit that the next message goes over.
@@ -99,18 +99,21 @@ func (t *Tunnel) open(kind stream.Kind, addr string, cmd relaymsg.Command, body 
 	return s, nil
 }
 
-// deliver hands the messages that rx holds to the streams.
+// deliver hands the messages that rx holds to the streams, and new streams to whoever takes them.
 func (t *Tunnel) deliver(rx *receiver) error {
-	err := t.sortOut(rx)
+	incoming, take, err := t.sortOut(rx)
 	stream.Flush(rx.ready)
+	for _, s := range incoming {
+		take(s)
+	}
 	return err
 }
 
-func (t *Tunnel) sortOut(rx *receiver) (err error) {
+func (t *Tunnel) sortOut(rx *receiver) (incoming []stream.Incoming, take func(stream.Incoming), err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rx.ready, err = t.mux.DeliverLocked(rx.msgs, rx.ready)
-	return err
+	return t.mux.TakeIncomingLocked(), t.incoming, err
 }
 
 // wake tells the streams that a window has opened.

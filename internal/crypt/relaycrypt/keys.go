@@ -24,12 +24,27 @@ func ParseTor1(material []byte) (Keys, error) {
 	if len(material) != TorOneKeyLen {
 		return Keys{}, fmt.Errorf("tor1 keys of %d bytes: %w", len(material), ErrKeyLength)
 	}
-	const d, k = sha1.Size, aesctr.KeyLen
+	return divide(kindTor1, material, sha1.Size, aesctr.KeyLen), nil
+}
+
+// ParseHS divides the material of a hop between an onion service and its client, which the service's handshake gives. Forward is
+// the way from client to service.
+//
+// https://spec.torproject.org/rend-spec/rendezvous-protocol.html
+func ParseHS(material []byte) (Keys, error) {
+	if len(material) != HSKeyLen {
+		return Keys{}, fmt.Errorf("onion service keys of %d bytes: %w", len(material), ErrKeyLength)
+	}
+	return divide(kindHSv3, material, hsDigestLen, hsKeyLen), nil
+}
+
+// divide splits key material into two seeds of d bytes and two keys of k bytes.
+func divide(kind kind, material []byte, d, k int) Keys {
 	return Keys{
-		kind: kindTor1,
+		kind: kind,
 		Df:   material[:d:d], Db: material[d : 2*d : 2*d],
 		Kf: material[2*d : 2*d+k : 2*d+k], Kb: material[2*d+k:],
-	}, nil
+	}
 }
 
 // Forward makes the layer for cells from the client to the relay. Each layer is to be used once: two of one key would

@@ -11,6 +11,7 @@ type kind uint8
 
 const (
 	kindTor1 kind = iota + 1 // AES-128-CTR and SHA-1
+	kindHSv3                 // AES-256-CTR and SHA3-256
 )
 
 const badKind = "relaycrypt: layer without keys"
@@ -20,12 +21,15 @@ type Layer struct {
 	kind   kind
 	format relaymsg.Format // of the cells that begin or end at this hop
 	tor1   tor1
+	hsv3   *hsv3 // in place of tor1
 }
 
 func newLayer(k kind, seed, key []byte) Layer {
 	switch k {
 	case kindTor1:
 		return Layer{kind: k, format: relaymsg.V0, tor1: newTor1(seed, key)}
+	case kindHSv3:
+		return Layer{kind: k, format: relaymsg.V0, hsv3: newHSv3(seed, key)}
 	}
 	panic(badKind)
 }
@@ -39,6 +43,8 @@ func (l *Layer) clientOriginate(b *body, _ uint8) {
 	switch l.kind {
 	case kindTor1:
 		l.tor1.originate(b)
+	case kindHSv3:
+		l.hsv3.originate(b)
 	default:
 		panic(badKind)
 	}
@@ -49,6 +55,8 @@ func (l *Layer) tag() Tag {
 	switch l.kind {
 	case kindTor1:
 		return l.tor1.tag()
+	case kindHSv3:
+		return l.hsv3.digest.tag()
 	}
 	panic(badKind)
 }
@@ -58,6 +66,8 @@ func (l *Layer) clientForward(b *body, _ uint8) {
 	switch l.kind {
 	case kindTor1:
 		l.tor1.crypt(b)
+	case kindHSv3:
+		l.hsv3.cryptTo(b, b)
 	default:
 		panic(badKind)
 	}
@@ -69,6 +79,8 @@ func (l *Layer) clientBackward(b *body, _ uint8, last bool) bool {
 	switch l.kind {
 	case kindTor1:
 		return l.tor1.open(b, last)
+	case kindHSv3:
+		return l.hsv3.openTo(b, b, last)
 	}
 	panic(badKind)
 }
@@ -78,6 +90,8 @@ func (l *Layer) relayForward(dst, src *body, _ uint8) bool {
 	switch l.kind {
 	case kindTor1:
 		return l.tor1.openTo(dst, src, false)
+	case kindHSv3:
+		return l.hsv3.openTo(dst, src, false)
 	}
 	panic(badKind)
 }
@@ -87,6 +101,8 @@ func (l *Layer) relayOriginate(b *body, _ uint8) {
 	switch l.kind {
 	case kindTor1:
 		l.tor1.originate(b)
+	case kindHSv3:
+		l.hsv3.originate(b)
 	default:
 		panic(badKind)
 	}
@@ -97,6 +113,8 @@ func (l *Layer) relayBackward(dst, src *body, _ uint8) {
 	switch l.kind {
 	case kindTor1:
 		l.tor1.cryptTo(dst, src)
+	case kindHSv3:
+		l.hsv3.cryptTo(dst, src)
 	default:
 		panic(badKind)
 	}

@@ -11,7 +11,7 @@ type Tag struct {
 	b [20]byte
 }
 
-// Len returns the length of the tag in bytes: 20 for a tor1 hop.
+// Len returns the length of the tag in bytes: 20 for a tor1 hop and for that of an onion service.
 func (t Tag) Len() int { return int(t.n) }
 
 // Bytes returns the tag.
