@@ -86,6 +86,7 @@ type Manager struct {
 	lastErr   error
 	lastCirc  uint64
 	available time.Duration
+	stock     stock
 
 	dirs dirPool
 }
@@ -170,6 +171,7 @@ func (m *Manager) Run(ctx context.Context) error {
 			e.circ.Close()
 		}
 	}
+	m.stock.drop()
 	m.dirs.close()
 	m.wg.Wait()
 	return context.Cause(ctx)
@@ -183,6 +185,16 @@ func (m *Manager) do(f func(now time.Time)) bool {
 	case <-m.done:
 		return false
 	}
+}
+
+// call is do that waits until f has run.
+func (m *Manager) call(f func(now time.Time)) bool {
+	done := make(chan struct{})
+	if !m.do(func(now time.Time) { defer close(done); f(now) }) {
+		return false
+	}
+	<-done
+	return true
 }
 
 // Exit returns a circuit for need: an open one, or a new one. It waits until ctx ends, unless no exit will do. Its errors
@@ -244,6 +256,7 @@ func (m *Manager) NewIdentity() {
 				m.retire(e, now)
 			}
 		}
+		m.stock.drop()
 	})
 }
 

@@ -22,6 +22,7 @@ func (m *Manager) work(now time.Time) time.Duration {
 	}
 	m.launchForWaiting(v, now)
 	m.launchAhead(v, now)
+	m.restock(v, now)
 	return next
 }
 
@@ -173,6 +174,7 @@ func (m *Manager) launchAhead(v *netdir.View, now time.Time) {
 
 // expire closes circuits that are done for, and returns how long it is until the next will be.
 func (m *Manager) expire(now time.Time) time.Duration {
+	m.expireStock(now)
 	next := time.Hour
 	for e := range m.pool {
 		if e.circ == nil {

@@ -12,41 +12,50 @@ import (
 // To builds a circuit of three hops that ends at h, which need not be in the directory, for the caller alone: no stream of
 // others gets it, and the caller closes it. Its errors are as those of Exit.
 func (m *Manager) To(ctx context.Context, h circuit.Hop) (*circuit.Circuit, error) {
-	type choice struct {
-		path []*netdir.Relay
-		opts circuit.Options
-		err  error
-	}
-	chosen := make(chan choice, 1)
-	if !m.do(func(time.Time) {
-		v := m.cfg.Dir.View()
-		if v == nil {
-			chosen <- choice{err: ErrNoDirectory}
-			return
+	circ, _, err := m.alone(ctx, &h, func(v *netdir.View, _ time.Time) ([]*netdir.Relay, error) { return m.pathTo(v, h) })
+	return circ, err
+}
+
+// alone builds a circuit along the path that choose has chosen, and on to end unless that is nil. The owner calls choose.
+func (m *Manager) alone(ctx context.Context, end *circuit.Hop, choose func(*netdir.View, time.Time) ([]*netdir.Relay, error)) (*circuit.Circuit, []*netdir.Relay, error) {
+	var path []*netdir.Relay
+	var opts circuit.Options
+	err := ErrNoDirectory
+	if !m.call(func(now time.Time) {
+		if v := m.cfg.Dir.View(); v != nil {
+			opts = circuitOptions(v)
+			path, err = choose(v, now)
 		}
-		path, err := m.pathTo(v, h)
-		chosen <- choice{path, circuitOptions(v), err}
 	}) {
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
-	c := <-chosen
-	if c.err != nil {
-		return nil, &BuildError{Err: c.err}
+	if err != nil {
+		return nil, nil, &BuildError{Err: err}
 	}
-	list := []circuit.Hop{hop(c.path[0]), hop(c.path[1]), h}
-	circ, atGuard, err := m.build(ctx, target(c.path[0]), list, c.opts)
+	list := hops(path)
+	if end != nil {
+		list[len(list)-1].CC = false
+		list = append(list, *end)
+	}
+	circ, err := m.buildAlone(ctx, path, list, opts)
+	if err != nil {
+		return nil, nil, &BuildError{Err: err, Cause: context.Cause(ctx)}
+	}
+	return circ, path, nil
+}
+
+// buildAlone builds a circuit along list, the first of which is the guard of path, and tells the guards how that went.
+func (m *Manager) buildAlone(ctx context.Context, path []*netdir.Relay, list []circuit.Hop, opts circuit.Options) (*circuit.Circuit, error) {
+	circ, atGuard, err := m.build(ctx, target(path[0]), list, opts)
 	m.do(func(time.Time) {
 		switch {
 		case !atGuard:
-			m.cfg.Guards.Succeeded(c.path[0])
+			m.cfg.Guards.Succeeded(path[0])
 		case ctx.Err() == nil:
-			m.cfg.Guards.Failed(c.path[0])
+			m.cfg.Guards.Failed(path[0])
 		}
 	})
-	if err != nil {
-		return nil, &BuildError{Err: err, Cause: context.Cause(ctx)}
-	}
-	return circ, nil
+	return circ, err
 }
 
 // pathTo picks guard and middle before a hop.

@@ -101,10 +101,12 @@ func (c *Circuit) resetWindows(ccInc int) {
 	c.recv.mu.Lock()
 	c.recv.deliver = deliver
 	c.recv.mu.Unlock()
+	var flow *stream.Flow
 	if ccInc != 0 {
 		f := c.opts.CC.Flow
-		c.tunnel.setFlow(stream.Flow{Params: f, Own: f.XoffClient, Peer: f.XoffExit})
+		flow = &stream.Flow{Params: f, Own: f.XoffClient, Peer: f.XoffExit}
 	}
+	c.tunnel.setFlow(flow)
 }
 
 // windows makes those towards a new last hop: with congestion control of inc cells a SENDME, or fixed ones for 0.

@@ -37,7 +37,7 @@ func (c *RelayCircuit) atEnd() *End {
 	e.mux.AcceptLocked()
 	if c.cc != nil {
 		e.ctl, e.counter = congestion.NewVegas(c.cc, c.cc.Inc), congestion.CircuitDeliver(c.cc.Inc)
-		e.mux.SetFlowLocked(stream.Flow{Params: c.cc.Flow, Own: c.cc.Flow.XoffExit, Peer: c.cc.Flow.XoffClient})
+		e.mux.SetFlowLocked(&stream.Flow{Params: c.cc.Flow, Own: c.cc.Flow.XoffExit, Peer: c.cc.Flow.XoffClient})
 	} else {
 		e.ctl, e.counter = congestion.NewFixed(congestion.CircWindow), congestion.CircuitDeliver(congestion.CircIncrement)
 	}

@@ -25,8 +25,8 @@ func newTunnel(leg *Circuit) *Tunnel {
 	return t
 }
 
-// setFlow makes the streams from now on use XON and XOFF, as they must where the circuit has congestion control.
-func (t *Tunnel) setFlow(f stream.Flow) {
+// setFlow makes the streams from now on use XON and XOFF, as they must where the circuit has congestion control; nil ends that.
+func (t *Tunnel) setFlow(f *stream.Flow) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mux.SetFlowLocked(f)

@@ -41,12 +41,14 @@ func (c *Circuit) AppendVirtualHop(h VirtualHop) error {
 		out, in = in, out
 		c.tunnel.accept(h.Accept)
 	}
+	var flow *stream.Flow
 	if h.CC == nil {
 		h.Inc = 0
 	} else {
 		f := h.CC.Flow
-		c.tunnel.setFlow(stream.Flow{Params: f, Own: f.XoffClient, Peer: f.XoffClient})
+		flow = &stream.Flow{Params: f, Own: f.XoffClient, Peer: f.XoffClient}
 	}
+	c.tunnel.setFlow(flow)
 	c.send.mu.Lock()
 	defer c.link.Out().Signal()
 	defer c.send.mu.Unlock()

@@ -93,7 +93,7 @@ func TestXoffBeforeConnected(t *testing.T) {
 	m, mu := newMux(&sender{room: 1000})
 	p := congestion.ReadParams(nil, congestion.ExitPath).Flow
 	mu.Lock()
-	m.SetFlowLocked(Flow{Params: p, Own: p.XoffClient, Peer: 498})
+	m.SetFlowLocked(&Flow{Params: p, Own: p.XoffClient, Peer: 498})
 	s, err := m.OpenLocked(Connect, "example.com:80")
 	mu.Unlock()
 	if err != nil {

@@ -73,8 +73,8 @@ type Flow struct {
 	Own, Peer int // bytes that may wait at this end, and at the other one
 }
 
-// SetFlowLocked makes streams that are opened from now on use XON and XOFF.
-func (m *Mux) SetFlowLocked(f Flow) { m.flow = &f }
+// SetFlowLocked makes streams that are opened from now on use XON and XOFF, or windows if f is nil. It keeps f.
+func (m *Mux) SetFlowLocked(f *Flow) { m.flow = f }
 
 // now is the clock of flow control.
 func (m *Mux) now() time.Duration { return time.Since(m.start) }

@@ -1,0 +1,56 @@
+package pathsel
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"github.com/tropea-net/tropea/internal/netstate/netdir"
+	"github.com/tropea-net/tropea/internal/wire/consensus"
+	"github.com/tropea-net/tropea/internal/wire/protover"
+)
+
+// Rendezvous chooses the last hop of a path that stays inside the network, at which an onion service and its client can meet.
+// It is chosen as a middle is. The error, if any, is an *Error.
+//
+// https://spec.torproject.org/rend-spec/rendezvous-protocol.html
+func (s *Selector) Rendezvous(v *netdir.View, need Need, rng *rand.Rand) (*netdir.Relay, error) {
+	return choose(v, netdir.Middle, &need, rng, func(r *netdir.Relay) Reason {
+		switch {
+		case r.Flags.Has(consensus.MiddleOnly), !r.Caps.Has(protover.CapHSRend):
+			return NoneUsable
+		case !s.Permits(r, false):
+			return Excluded
+		case need.avoids(r):
+			return Avoided
+		case s.self(v, r):
+			return Related
+		}
+		return fits
+	})
+}
+
+// OnionMiddle chooses a hop of a path to or from an onion service, out of those that among accepts, or all if it is nil. Hops
+// may be of one family, as in C tor: which relays are left out must not tell who the guard is. The error, if any, is an
+// *Error.
+//
+// https://spec.torproject.org/vanguards-spec/
+func (s *Selector) OnionMiddle(v *netdir.View, among func(*netdir.Relay) bool, used []*netdir.Relay, need Need, rng *rand.Rand) (*netdir.Relay, error) {
+	return choose(v, netdir.Middle, &need, rng, func(r *netdir.Relay) Reason {
+		switch {
+		case among != nil && !among(r):
+			return NoneUsable
+		case !s.chosen(&s.cfg.Middle, r):
+			return NotChosen
+		case !s.Permits(r, false):
+			return Excluded
+		case s.self(v, r), slices.ContainsFunc(used, func(u *netdir.Relay) bool { return u.RSA == r.RSA }):
+			return Related
+		}
+		return fits
+	})
+}
+
+// Layer2OK reports whether the user lets r be a second hop that is kept for a while.
+func (s *Selector) Layer2OK(r *netdir.Relay) bool {
+	return s.chosen(&s.cfg.Middle, r) && s.Permits(r, false) && (s.cfg.Self == [20]byte{} || r.RSA != s.cfg.Self)
+}
