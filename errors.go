@@ -9,6 +9,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/client/attach"
 	"github.com/tropea-net/tropea/internal/client/circmgr"
+	"github.com/tropea-net/tropea/internal/client/hsclient"
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
@@ -30,12 +31,13 @@ const (
 	Unreachable             // the exit cannot reach the destination
 	ExitPolicyRejected      // no exit lets this through
 	Timeout                 // nobody answered in time
+	Unauthorized            // the onion service lets only clients in that it knows: see Config.OnionAuth
 	Interrupted             // the stream, its circuit or its relay went away
 )
 
 var kindNames = [...]string{
 	"error", "bad configuration", "bad address", "not supported", "not ready", "client closed", "no circuit",
-	"name not found", "connection refused", "destination unreachable", "rejected by exit policy", "timeout", "interrupted",
+	"name not found", "connection refused", "destination unreachable", "rejected by exit policy", "timeout", "not authorized", "interrupted",
 }
 
 // String names the kind.
@@ -91,15 +93,18 @@ func (e *stuckError) Unwrap() []error {
 func kindOf(err error) Kind {
 	var end *stream.EndError
 	var build *circmgr.BuildError
+	var onion *hsclient.Error
 	switch {
 	case errors.Is(err, attach.ErrOnion), errors.Is(err, attach.ErrExitName):
 		return NotSupported
-	case errors.Is(err, attach.ErrBadHost), errors.Is(err, attach.ErrInternal), errors.Is(err, attach.ErrNoFamily):
+	case errors.Is(err, attach.ErrBadHost), errors.Is(err, attach.ErrInternal), errors.Is(err, attach.ErrNoFamily), errors.Is(err, attach.ErrBadOnion):
 		return BadAddress
 	case errors.Is(err, attach.ErrNoExit):
 		return ExitPolicyRejected
 	case errors.Is(err, attach.ErrPrivateName):
 		return Unreachable
+	case errors.As(err, &onion):
+		return kindOfOnion(onion.Reason)
 	case errors.As(err, &build):
 		switch {
 		case errors.Is(build.Cause, context.Canceled):
@@ -108,7 +113,7 @@ func kindOf(err error) Kind {
 			return NotReady
 		}
 		return NoCircuit
-	case errors.Is(err, circmgr.ErrClosed), errors.Is(err, errClosed):
+	case errors.Is(err, circmgr.ErrClosed), errors.Is(err, hsclient.ErrClosed), errors.Is(err, errClosed):
 		return Closed
 	case errors.As(err, &end):
 		return kindOfEnd(end.Reason)
@@ -122,6 +127,18 @@ func kindOf(err error) Kind {
 		return Timeout
 	}
 	return Interrupted
+}
+
+func kindOfOnion(r hsclient.Reason) Kind {
+	switch r {
+	case hsclient.NotFound, hsclient.Invalid:
+		return NotFound
+	case hsclient.MissingAuth, hsclient.BadAuth:
+		return Unauthorized
+	case hsclient.IntroTimedOut, hsclient.RendFailed:
+		return Timeout
+	}
+	return Unreachable
 }
 
 func kindOfEnd(r relaymsg.EndReason) Kind {

@@ -19,6 +19,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/statefile"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
+	"github.com/tropea-net/tropea/internal/wire/keyfile"
 )
 
 // Version is the version of this module.
@@ -42,6 +43,13 @@ type Config struct {
 	// AllowInternal is for private networks: streams may go to addresses that mean something on the exit's own network only,
 	// and relays of one subnet may be in one path.
 	AllowInternal bool
+
+	// TestNetwork is for networks with TestingTorNetwork: onion services have other time periods there.
+	TestNetwork bool
+
+	// OnionAuth are keys for onion services that let only clients in that they know, in the form of C tor's files:
+	// "<address without .onion>:descriptor:x25519:<secret key in base32>".
+	OnionAuth []string
 
 	// MinPaths is the share of all paths, from 0.25 to 0.95, of which relays must be known before circuits are built. The
 	// consensus decides if it is zero.
@@ -78,6 +86,14 @@ func New(cfg Config) (*Client, error) {
 		AllowInternal: cfg.AllowInternal,
 		Select:        pathsel.Config{SharedSubnets: cfg.AllowInternal},
 		MinPaths:      cfg.MinPaths,
+	}
+	inner.AllowPrivate, inner.Testing = cfg.AllowInternal, cfg.TestNetwork
+	for _, line := range cfg.OnionAuth {
+		a, err := keyfile.ParseClientAuth([]byte(line))
+		if err != nil {
+			return nil, &Error{Kind: BadConfig, Op: "new", Err: err}
+		}
+		inner.OnionAuth = append(inner.OnionAuth, a)
 	}
 	for _, line := range cfg.Authorities {
 		a, _, err := trusteddirs.ParseAuthority(line)

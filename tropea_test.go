@@ -19,6 +19,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/client/attach"
 	"github.com/tropea-net/tropea/internal/client/circmgr"
+	"github.com/tropea-net/tropea/internal/client/hsclient"
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
@@ -271,7 +272,7 @@ func TestBadAddresses(t *testing.T) {
 		{"tcp", "localhost:80", BadAddress},
 		{"tcp4", "[2001:db8::1]:80", BadAddress},
 		{"tcp6", "192.0.2.1:80", BadAddress},
-		{"tcp", strings.Repeat("a", 56) + ".onion:80", NotSupported},
+		{"tcp", strings.Repeat("a", 56) + ".onion:80", BadAddress},
 		{"tcp", "example.com.relay.exit:80", NotSupported},
 	} {
 		conn, err := c.DialContext(t.Context(), tt.network, tt.addr)
@@ -318,6 +319,11 @@ func TestKinds(t *testing.T) {
 		want Kind
 	}{
 		{attach.ErrOnion, NotSupported},
+		{&hsclient.Error{Reason: hsclient.NotFound}, NotFound},
+		{&hsclient.Error{Reason: hsclient.IntroFailed}, Unreachable},
+		{&hsclient.Error{Reason: hsclient.RendFailed}, Timeout},
+		{&hsclient.Error{Reason: hsclient.BadAuth}, Unauthorized},
+		{fmt.Errorf("%w: x", attach.ErrBadOnion), BadAddress},
 		{attach.ErrExitName, NotSupported},
 		{fmt.Errorf("%w: x", attach.ErrBadHost), BadAddress},
 		{attach.ErrInternal, BadAddress},

@@ -15,6 +15,7 @@ import (
 	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/client/dirclient"
 	"github.com/tropea-net/tropea/internal/client/dirsync"
+	"github.com/tropea-net/tropea/internal/client/hsclient"
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/env"
@@ -25,6 +26,7 @@ import (
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
+	"github.com/tropea-net/tropea/internal/wire/keyfile"
 )
 
 // Version is the version of this program.
@@ -61,7 +63,10 @@ type Config struct {
 	StreamTimeout  time.Duration
 	AllowInternal  bool // internal addresses may be asked for and answered
 	AllowOddNames  bool
-	Security       link.Security // TLS if nil; simulated networks bring their own
+	AllowPrivate   bool                  // introduction points of onion services may have internal addresses
+	Testing        bool                  // it is a test network (TestingTorNetwork)
+	OnionAuth      []*keyfile.ClientAuth // for services that know their clients
+	Security       link.Security         // TLS if nil; simulated networks bring their own
 	ConnectTimeout time.Duration
 	Limits         link.Limits // of bytes on the wire
 	MaxMemory      int64       // in queues (MaxMemInQueues); no limit if zero
@@ -97,6 +102,7 @@ type Client struct {
 	circuits *circmgr.Manager
 	dirs     *dirsync.Sync
 	streams  *attach.Attacher
+	onions   *hsclient.Client
 	guards   *guards
 	state    *state.File
 }
@@ -171,8 +177,12 @@ func New(cfg Config) (*Client, error) {
 		LongLived: cfg.LongLived, NoPrediction: cfg.NoPrediction, AvailableTime: cfg.AvailableTime,
 	})
 	requests.Tunnels = c.circuits
+	c.onions = hsclient.New(hsclient.Config{
+		Env: cfg.Env, Circuits: c.circuits, Dir: c.dirs, Select: sel, Rand: newRand(), Auth: cfg.OnionAuth,
+		LongLived: cfg.LongLived, MaxDirtiness: cfg.MaxDirtiness, Testing: cfg.Testing, AllowPrivate: cfg.AllowPrivate,
+	})
 	c.streams = attach.New(attach.Config{
-		Circuits: c.circuits, Log: cfg.Env.Log,
+		Circuits: c.circuits, Onions: c.onions, Log: cfg.Env.Log,
 		RejectInternal: !cfg.AllowInternal, OddNames: cfg.AllowOddNames, StreamTimeout: cfg.StreamTimeout,
 	})
 	return c, nil
@@ -231,7 +241,10 @@ func (c *Client) CircuitTo(ctx context.Context, h circuit.Hop) (*circuit.Circuit
 }
 
 // NewIdentity keeps streams to come apart from those so far.
-func (c *Client) NewIdentity() { c.circuits.NewIdentity() }
+func (c *Client) NewIdentity() {
+	c.circuits.NewIdentity()
+	c.onions.NewIdentity()
+}
 
 // Run works until ctx ends or something fails that no retry can mend. It returns when all that it has started has
 // ended.
@@ -243,6 +256,7 @@ func (c *Client) Run(ctx context.Context) error {
 	parts := map[string]func() error{
 		"directory": func() error { return c.dirs.Run(ctx) },
 		"circuits":  func() error { return c.circuits.Run(ctx) },
+		"onions":    func() error { return c.onions.Run(ctx) },
 		"bootstrap": func() error { bootstrap.Run(ctx, c.bus, c.progress, log); return context.Cause(ctx) },
 		"padding":   func() error { c.followPadding(ctx); return context.Cause(ctx) },
 	}

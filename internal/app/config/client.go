@@ -21,6 +21,8 @@ type Client struct {
 	Links      Links
 	Circuits   Circuits
 	Streams    Streams
+
+	OnionAuthDir string // keys for onion services that know their clients (ClientOnionAuthDir); empty for none
 }
 
 // Process is about the process and its files.
@@ -91,6 +93,9 @@ func newClient(v *Values, host Host) (c Client, err error) {
 		return c, err
 	}
 	if c.Log, err = newLog(v, host); err != nil {
+		return c, err
+	}
+	if c.OnionAuthDir, err = v.path("ClientOnionAuthDir", host); err != nil {
 		return c, err
 	}
 	if c.SocksPorts, err = newSocksPorts(v, host); err != nil {

@@ -21,7 +21,7 @@ var onionServiceOptions = []Option{
 	{Name: "HiddenServiceSingleHopMode", Kind: Bool, Default: "0", Flags: Restart, Effect: Refused, Help: "reach onion services' clients in one hop"},
 	{Name: "HiddenServiceNonAnonymousMode", Kind: Bool, Default: "0", Flags: Restart, Effect: Refused, Help: "give up the anonymity of onion services"},
 	{Name: "PublishHidServDescriptors", Kind: Bool, Default: "1", Help: "publish descriptors of onion services"},
-	{Name: "ClientOnionAuthDir", Kind: Filename, Help: "keys for onion services that want them"},
+	{Name: "ClientOnionAuthDir", Kind: Filename, Effect: Built, Help: "keys for onion services that want them"},
 	{Name: "HSLayer2Nodes", Kind: NodeSet, Help: "relays for the second hop to onion services"},
 	{Name: "HSLayer3Nodes", Kind: NodeSet, Help: "relays for the third hop to onion services"},
 	{Name: "VanguardsLiteEnabled", Kind: AutoBool, Default: "auto", Help: "keep the second hop to onion services for a while"},

@@ -13,6 +13,7 @@ import (
 	"github.com/tropea-net/tropea/internal/app/client"
 	"github.com/tropea-net/tropea/internal/app/config"
 	"github.com/tropea-net/tropea/internal/client/attach"
+	"github.com/tropea-net/tropea/internal/client/hsclient"
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/front/socks"
 	"github.com/tropea-net/tropea/internal/wire/socksmsg"
@@ -118,12 +119,12 @@ func (c *connector) ResolvePTR(ctx context.Context, req socks.Request) ([]string
 
 // request turns a request of the door into one of the client.
 func request(req socks.Request) (attach.Request, error) {
-	if _, err := netip.ParseAddr(req.Host); err != nil && req.Traffic.NoDNS {
+	if _, err := netip.ParseAddr(req.Host); err != nil && req.Traffic.NoDNS && !attach.IsOnion(req.Host) {
 		return attach.Request{}, errNoDNS
 	}
 	return attach.Request{
 		Host: req.Host, Port: req.Port, Isolation: req.Isolation, KeepAlive: req.KeepAlive, Early: req.Early,
-		NoIPv4: req.Traffic.NoIPv4, NoIPv6: req.Traffic.NoIPv6, PreferIPv6: !req.Traffic.NoPreferIPv6,
+		NoOnion: req.Traffic.NoOnion, NoIPv4: req.Traffic.NoIPv4, NoIPv6: req.Traffic.NoIPv6, PreferIPv6: !req.Traffic.NoPreferIPv6,
 	}, nil
 }
 
@@ -131,12 +132,26 @@ func request(req socks.Request) (attach.Request, error) {
 func replyCode(err error) socksmsg.ReplyCode {
 	var end *stream.EndError
 	switch {
-	case errors.Is(err, attach.ErrOnion):
-		return socksmsg.OnionNotFound
-	case errors.Is(err, errPlaintext), errors.Is(err, errNoDNS), errors.Is(err, attach.ErrNoFamily), errors.Is(err, attach.ErrExitName), errors.Is(err, attach.ErrNoExit):
+	case errors.Is(err, attach.ErrBadOnion):
+		return socksmsg.OnionBadAddress
+	case errors.Is(err, errPlaintext), errors.Is(err, errNoDNS), errors.Is(err, attach.ErrNoFamily), errors.Is(err, attach.ErrExitName), errors.Is(err, attach.ErrNoExit), errors.Is(err, attach.ErrNoOnions):
 		return socksmsg.NotAllowed
+	case errors.Is(err, attach.ErrOnion):
+		return socksmsg.HostUnreachable
 	case errors.As(err, &end):
 		return socks.ReplyForEnd(end.Reason)
 	}
+	if service, ok := errors.AsType[*hsclient.Error](err); ok {
+		return onionReplies[service.Reason]
+	}
 	return socks.DefaultReplyCode(err)
+}
+
+// onionReplies are for applications that want to know why an onion service is out of reach.
+//
+// https://spec.torproject.org/proposals/304-socks5-extending-hs-error-codes.html
+var onionReplies = map[hsclient.Reason]socksmsg.ReplyCode{
+	hsclient.NotFound: socksmsg.OnionNotFound, hsclient.Invalid: socksmsg.OnionInvalid,
+	hsclient.IntroFailed: socksmsg.OnionIntroFailed, hsclient.IntroTimedOut: socksmsg.OnionIntroTimedOut,
+	hsclient.RendFailed: socksmsg.OnionRendFailed, hsclient.MissingAuth: socksmsg.OnionMissingAuth, hsclient.BadAuth: socksmsg.OnionWrongAuth,
 }

@@ -349,6 +349,12 @@ func (d *Daemon) startClient(ctx context.Context, relay *runningRelay) (*running
 		return r, nil
 	}
 	cfg := clientConfig(d.cfg.Client, d.env(), d.cache)
+	auth, err := onionAuth(d.log, d.cfg.Client.OnionAuthDir)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	cfg.OnionAuth = auth
 	cfg.State, cfg.Limits, cfg.MaxMemory = d.state, limits(&d.cfg.Relay.Bandwidth), int64(d.cfg.Relay.Limits.MaxMemInQueues)
 	if relay != nil {
 		cfg.Env.Net = relay.Net()

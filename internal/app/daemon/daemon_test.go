@@ -18,6 +18,7 @@ import (
 	"github.com/tropea-net/tropea/internal/app/logfmt"
 	"github.com/tropea-net/tropea/internal/client/attach"
 	"github.com/tropea-net/tropea/internal/client/circmgr"
+	"github.com/tropea-net/tropea/internal/client/hsclient"
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/front/socks"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
@@ -171,7 +172,11 @@ func TestReplyCode(t *testing.T) {
 		err  error
 		want socksmsg.ReplyCode
 	}{
-		{attach.ErrOnion, socksmsg.OnionNotFound},
+		{attach.ErrOnion, socksmsg.HostUnreachable},
+		{fmt.Errorf("%w: x", attach.ErrBadOnion), socksmsg.OnionBadAddress},
+		{&hsclient.Error{Reason: hsclient.BadAuth}, socksmsg.OnionWrongAuth},
+		{&hsclient.Error{Reason: hsclient.IntroTimedOut}, socksmsg.OnionIntroTimedOut},
+		{attach.ErrNoOnions, socksmsg.NotAllowed},
 		{fmt.Errorf("%w: 23", errPlaintext), socksmsg.NotAllowed},
 		{errNoDNS, socksmsg.NotAllowed},
 		{attach.ErrNoFamily, socksmsg.NotAllowed},

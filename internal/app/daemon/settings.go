@@ -31,6 +31,8 @@ func clientConfig(c config.Client, e env.Env, cache statefile.Store) client.Conf
 		StreamTimeout: c.Streams.StreamTimeout,
 		AllowInternal: !c.Streams.RejectInternal,
 		AllowOddNames: c.Streams.AllowOddHostnames,
+		AllowPrivate:  c.Circuits.AllowPrivate,
+		Testing:       c.Process.TestNetwork,
 	}
 	if c.Process.TestNetwork {
 		// Networks that vote every few seconds leave no time to be polite.

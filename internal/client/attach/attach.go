@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/client/circmgr"
+	"github.com/tropea-net/tropea/internal/client/hsclient"
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/lib/isolation"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
@@ -25,9 +26,16 @@ type Circuits interface {
 	Retire(circ uint64)
 }
 
+// Onions gives out circuits to onion services. hsclient.Client is one.
+type Onions interface {
+	Open(ctx context.Context, r hsclient.Request) (hsclient.Lease, error)
+	Retire(circ uint64)
+}
+
 // Config is what an Attacher needs.
 type Config struct {
 	Circuits Circuits
+	Onions   Onions // nil if onion services are out of reach
 	Log      *slog.Logger
 
 	RejectInternal bool          // refuse internal addresses, asked for or resolved to
@@ -46,6 +54,7 @@ type Request struct {
 	// each circuit that is tried: what its last call gave is what the stream that Dial returns has got.
 	Early func() []byte
 
+	NoOnion        bool // it may not go to an onion service
 	NoIPv4, NoIPv6 bool // the exit may not connect by, or answer with, addresses of that family
 	PreferIPv6     bool
 }
@@ -72,6 +81,9 @@ func New(cfg Config) *Attacher { return &Attacher{cfg} }
 
 // Dial opens a stream and waits until the exit has connected it.
 func (a *Attacher) Dial(ctx context.Context, req Request) (*stream.Stream, error) {
+	if IsOnion(req.Host) {
+		return a.dialOnion(ctx, req)
+	}
 	host, addr, err := a.parseHost(req.Host)
 	if err != nil {
 		return nil, err

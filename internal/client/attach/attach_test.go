@@ -147,7 +147,7 @@ func TestDial(t *testing.T) {
 func TestDialRefused(t *testing.T) {
 	run(t, fakepeer.Config{}, Config{RejectInternal: true}, func(b *bed) {
 		for host, want := range map[string]error{
-			"a.onion": ErrOnion, "a.exit": ErrExitName, "10.0.0.1": ErrInternal, "": ErrBadHost, "a b": ErrBadHost,
+			"a.exit": ErrExitName, "10.0.0.1": ErrInternal, "": ErrBadHost, "a b": ErrBadHost,
 		} {
 			if _, err := b.Dial(b.Context(), web(host)); !errors.Is(err, want) {
 				t.Errorf("Dial %q: %v, want %v", host, err, want)

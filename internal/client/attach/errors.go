@@ -7,7 +7,9 @@ import (
 
 // Requests that never leave this machine fail with one of these, but for the last.
 var (
-	ErrOnion       = errors.New("onion services are not supported yet")
+	ErrOnion       = errors.New("an onion service has no address to look up")
+	ErrBadOnion    = errors.New("not the address of an onion service")
+	ErrNoOnions    = errors.New("onion services are out of reach for this request")
 	ErrExitName    = errors.New("addresses in .exit are not supported: they would let the destination choose the exit")
 	ErrInternal    = errors.New("destination is an internal address, which no exit can reach")
 	ErrBadHost     = errors.New("not a valid host name or address")

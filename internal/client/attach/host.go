@@ -28,14 +28,12 @@ func (a *Attacher) parseHost(host string) (name string, addr netip.Addr, err err
 		}
 		return ip.String(), ip, nil
 	}
-	// What a careless resolver would make of it.
-	bare := strings.TrimRightFunc(host, func(r rune) bool { return r == '.' || unicode.IsSpace(r) || unicode.IsControl(r) })
 	switch {
+	case IsOnion(host):
+		return "", addr, ErrOnion
 	case host == "" || len(host) > maxHost:
 		return bad()
-	case bare == "onion" || strings.HasSuffix(bare, ".onion"):
-		return "", addr, ErrOnion
-	case strings.HasSuffix(bare, ".exit"):
+	case strings.HasSuffix(bare(host), ".exit"):
 		return "", addr, ErrExitName
 	case a.cfg.RejectInternal && (host == "localhost" || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".local")):
 		return "", addr, ErrInternal
@@ -43,6 +41,17 @@ func (a *Attacher) parseHost(host string) (name string, addr netip.Addr, err err
 		return bad()
 	}
 	return host, addr, nil
+}
+
+// bare is what a careless resolver would make of a host.
+func bare(host string) string {
+	return strings.TrimRightFunc(strings.ToLower(host), func(r rune) bool { return r == '.' || unicode.IsSpace(r) || unicode.IsControl(r) })
+}
+
+// IsOnion tells whether no exit may see a host, since it is meant to be an onion service.
+func IsOnion(host string) bool {
+	b := bare(host)
+	return b == "onion" || strings.HasSuffix(b, ".onion")
 }
 
 // unbracket takes the brackets from an IPv6 address in the form of URLs.

@@ -75,6 +75,8 @@ type Request struct {
 	Modified time.Time   // If-Modified-Since
 	MaxBody  int         // bytes, decoded: more is an error
 	Progress func(Stage) // may be nil
+	// Anonymous says that the server must not know who asks: what tells programs apart is left out of the request.
+	Anonymous bool
 }
 
 // stall is how long a server may send nothing before the request fails.
@@ -98,6 +100,9 @@ func (c *Client) Get(ctx context.Context, s circmgr.DirServer, req Request) (*Re
 	head := dirhttp.Request{
 		Method: "GET", Path: req.Path, AcceptEncoding: encodings,
 		IfModifiedSince: req.Modified, DiffFrom: req.DiffFrom, Length: -1,
+	}
+	if req.Anonymous {
+		head.AcceptEncoding = nil // as C tor
 	}
 	switch {
 	case req.DirPort.IsValid():

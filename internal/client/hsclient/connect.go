@@ -1,0 +1,259 @@
+package hsclient
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/crypt/hspow"
+	"github.com/tropea-net/tropea/internal/lib/safego"
+	"github.com/tropea-net/tropea/internal/wire/circext"
+	"github.com/tropea-net/tropea/internal/wire/relaymsg"
+)
+
+const (
+	maxMeetings = 6                // times that a service may stay away, or a rendezvous point fail, before a request does
+	patience    = 30 * time.Second // with a rendezvous point, an introduction point, and a service (MAX_REND_TIMEOUT)
+	maxConnect  = 5 * time.Minute  // with all of it; who asks has mostly given up before
+)
+
+// connect meets the service of s. It goes on as long as there are introduction points that may lead to it.
+func (c *Client) connect(ctx context.Context, s *session) (*circuit.Circuit, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, maxConnect, errTooLong)
+	a := attempt{Client: c, s: s}
+	defer a.drop()
+	defer cancel()
+	for {
+		d, err := c.usable(ctx, s, a.desc, a.last)
+		if err != nil {
+			return nil, err
+		}
+		if a.desc != nil && d.revision != a.desc.revision {
+			a.closeIntro() // it may be one of the points before
+		}
+		a.desc = d
+		circ, err := a.meet(ctx)
+		if err == nil {
+			c.forgetAsked(d.blinded)
+			return circ, nil
+		}
+		if ctx.Err() != nil {
+			return nil, cmp.Or(a.last, context.Cause(ctx))
+		}
+		a.last = err
+		c.note(s, err)
+		if a.failed >= maxMeetings {
+			return nil, &Error{RendFailed, err}
+		}
+	}
+}
+
+// usable returns a descriptor with an introduction point that may be tried. before is the one that was used so far, and last
+// what it failed with, if any.
+func (c *Client) usable(ctx context.Context, s *session, before *descriptor, last error) (*descriptor, error) {
+	d, err := c.descriptor(ctx, s.key.service, func(d *descriptor) bool {
+		return c.usableLocked(s, d) && (d.PoW == nil || c.cfg.Env.Now().Before(d.PoW.Expires))
+	})
+	if err != nil {
+		if e, ok := errors.AsType[*Error](err); ok && before != nil && e.Reason == NotFound {
+			return nil, c.introError(s, before, last) // it is not the directories that are to blame
+		}
+		return nil, err
+	}
+	c.mu.Lock()
+	ok := c.usableLocked(s, d)
+	c.mu.Unlock()
+	if !ok {
+		c.forgetAsked(d.blinded)
+		return nil, c.introError(s, d, last)
+	}
+	return d, nil
+}
+
+// attempt is what there is of a connection that is being made.
+type attempt struct {
+	*Client
+	s    *session
+	desc *descriptor
+
+	rend   chan made     // the rendezvous point, when it is ready; nil if none was asked for
+	intro  *introduction // a circuit whose introduction point has refused us; nil if there is none
+	effort uint32        // of the last proof of work; 0 if there was none
+	failed int           // meetings
+	last   error
+}
+
+// made is a rendezvous point, or why there is none.
+type made struct {
+	r   *rendezvous
+	err error
+}
+
+// drop closes what has not led anywhere.
+func (a *attempt) drop() {
+	a.closeIntro()
+	if a.rend != nil {
+		if m := <-a.rend; m.r != nil {
+			m.r.close()
+		}
+		a.rend = nil
+	}
+}
+
+func (a *attempt) closeIntro() {
+	if a.intro != nil {
+		a.intro.circ.Close()
+		a.intro = nil
+	}
+}
+
+// meet tries one introduction point.
+func (a *attempt) meet(ctx context.Context) (*circuit.Circuit, error) {
+	p := a.pickPoint(a.s, a.desc)
+	if p == nil {
+		return nil, a.introError(a.s, a.desc, a.last)
+	}
+	a.wantRendezvous(ctx)
+	in, err := a.introduceAt(ctx, p)
+	if err != nil {
+		if ctx.Err() == nil {
+			a.blame(p, func(f *failure) { f.unreachable++ })
+		}
+		return nil, &Error{IntroFailed, err}
+	}
+	m := <-a.rend
+	a.rend = nil
+	if m.err != nil {
+		in.circ.Close()
+		a.failed++
+		return nil, &Error{RendFailed, m.err}
+	}
+	circ, err := a.introduce(ctx, p, in, m.r)
+	if err != nil {
+		m.r.close()
+	}
+	return circ, err
+}
+
+// wantRendezvous begins to make a rendezvous point, unless one is being made or is there.
+func (a *attempt) wantRendezvous(ctx context.Context) {
+	if a.rend != nil {
+		return
+	}
+	ready := make(chan made, 1)
+	a.rend = ready
+	safego.Go(&a.wg, a.log, "rendezvous point", func() {
+		m := made{err: errPanic}
+		defer func() { ready <- m }()
+		m.r, m.err = a.establish(ctx, a.s.key.stable)
+	})
+}
+
+// introduceAt makes a circuit to an introduction point: the one of a point that has refused us goes on to the next.
+func (a *attempt) introduceAt(ctx context.Context, p *point) (*introduction, error) {
+	if in := a.intro; in != nil {
+		a.intro = nil
+		timed, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if err := in.circ.Extend(timed, p.hop); err == nil {
+			return newIntroduction(in.circ), nil
+		}
+		in.circ.Close() // too long, or broken
+	}
+	in, err := a.cfg.Circuits.Inside(ctx, &p.hop, false)
+	if err != nil {
+		return nil, err
+	}
+	return newIntroduction(in.Circ), nil
+}
+
+// introduce sends the introduction and waits for the service to come. It takes in.
+func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *rendezvous) (*circuit.Circuit, error) {
+	keep := false
+	defer func() {
+		if !keep {
+			in.circ.Close()
+		}
+	}()
+	text, err := a.plaintext(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.introduce(in, p.intro, a.desc, text); err != nil {
+		a.blame(p, func(f *failure) { f.refused = true })
+		return nil, &Error{IntroFailed, err}
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select { // the service may come before the answer does
+	case status := <-in.ack:
+		if status != relaymsg.IntroduceOK {
+			a.blame(p, func(f *failure) { f.refused = true })
+			keep, a.intro = true, in
+			// Neither the cookie nor the key has gone to a service: they are good for the next point.
+			a.rend = make(chan made, 1)
+			a.rend <- made{r: r}
+			return nil, &Error{IntroFailed, &nackError{status}}
+		}
+		in.circ.Close()
+	case <-in.circ.Done():
+		a.blame(p, func(f *failure) { f.unreachable++ })
+		return nil, &Error{IntroFailed, in.circ.Err()}
+	case <-timer.C:
+		a.blame(p, func(f *failure) { f.timedOut = true })
+		return nil, &Error{IntroTimedOut, errAckSlow}
+	case <-r.joined:
+		return r.circ, nil
+	case <-r.circ.Done():
+		a.failed++
+		return nil, &Error{RendFailed, r.circ.Err()}
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	timer.Reset(patience)
+	select {
+	case <-r.joined:
+		return r.circ, nil
+	case <-r.circ.Done():
+		err = r.circ.Err()
+	case <-timer.C:
+		err = errAbsent
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	a.failed++
+	a.blame(p, func(f *failure) { f.unreachable++ })
+	return nil, &Error{RendFailed, err}
+}
+
+// plaintext makes what only the service can read of the introduction, and the proof of work for it.
+//
+// https://spec.torproject.org/rend-spec/introduction-protocol.html
+func (a *attempt) plaintext(ctx context.Context, r *rendezvous) (relaymsg.IntroducePlaintext, error) {
+	m := relaymsg.IntroducePlaintext{Cookie: r.cookie, OnionKey: r.at.NTor, Specs: specs(r.at)}
+	a.mu.Lock()
+	n := a.net
+	a.mu.Unlock()
+	if cc, inc := a.desc.flow(n.onion, n.exit); cc != nil && r.cc {
+		r.setFlow(cc, inc)
+		m.Exts = append(m.Exts, circext.CCRequest())
+	}
+	if a.desc.PoW == nil {
+		return m, nil
+	}
+	effort := hspow.FirstEffort(a.desc.PoW.Effort)
+	for range a.failed { // whoever makes too little of it is not told
+		effort = hspow.NextEffort(effort)
+	}
+	if effort == 0 {
+		return m, nil
+	}
+	proof, err := a.prove(ctx, a.desc.blinded, a.desc.PoW.Seed, effort)
+	if err != nil {
+		return m, err
+	}
+	m.Exts = append(m.Exts, proof.Extension())
+	return m, nil
+}
