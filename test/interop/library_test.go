@@ -23,7 +23,7 @@ import (
 func testLibrary(t *testing.T, b *bed) {
 	var log logBuffer
 	cfg := tropea.Config{
-		Authorities: b.net.Authorities(), AllowInternal: true, MinPaths: 0.67, Dir: t.TempDir(),
+		Authorities: b.net.Authorities(), AllowInternal: true, TestNetwork: true, MinPaths: 0.67, Dir: t.TempDir(),
 		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	t.Cleanup(func() {
@@ -77,7 +77,7 @@ func testLibrary(t *testing.T, b *bed) {
 			"no-such-name.test:80": tropea.NotFound,
 			"127.0.0.9:80":         tropea.ExitPolicyRejected,
 			host + ":25":           tropea.ExitPolicyRejected,
-			onion + ":80":          tropea.NotSupported,
+			onion + ":80":          tropea.NotFound,
 			"bad name:80":          tropea.BadAddress,
 			"no-port.test":         tropea.BadAddress,
 		} {

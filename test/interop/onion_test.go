@@ -117,7 +117,12 @@ var onionUploaded = regexp.MustCompile(`Uploading hidden service descriptor: fin
 // startOnion starts a service, and waits until it has published its descriptor.
 func startOnion(t *testing.T, b *bed, name string, torrc ...string) *onionHost {
 	t.Helper()
-	dir := t.TempDir()
+	return startOnionIn(t, b, name, t.TempDir(), torrc...)
+}
+
+// startOnionIn is startOnion with a directory whose "service" may hold files of the service.
+func startOnionIn(t *testing.T, b *bed, name, dir string, torrc ...string) *onionHost {
+	t.Helper()
 	keys := filepath.Join(dir, "service")
 	lines := ctor.Torrc(b.net.ClientTorrc())
 	lines.Add("SocksPort", "0")

@@ -44,13 +44,8 @@ func page(conn net.Conn, seed string, size int64) error {
 // testReplies looks at what an application is told when a connection cannot be.
 // https://spec.torproject.org/socks-extensions.html
 func testReplies(t *testing.T, b *bed) {
-	node := b.add(t, testnet.NodeConfig{Name: "client2", Torrc: []string{"SocksPort auto ExtendedErrors"}})
-	extended := regexp.MustCompile(`Socks listener listening on port (\d+)`)
-	line, err := node.Wait(deadline(t, taskTimeout), extended)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, full := node.SOCKS, net.JoinHostPort(loopback, extended.FindStringSubmatch(line)[1])
+	node := b.add(t, testnet.NodeConfig{Name: "client2", Torrc: []string{extendedErrors}})
+	plain, full := node.SOCKS, extendedPort(t, node)
 	rejected := b.name("rejected", "127.0.0.9")
 	for _, tt := range []struct {
 		name  string
@@ -83,6 +78,17 @@ func testReplies(t *testing.T, b *bed) {
 			t.Logf("%v after %v", reply.Code, time.Since(begin).Round(time.Millisecond))
 		})
 	}
+}
+
+// extendedErrors is a torrc line for a second port, which extendedPort finds.
+const extendedErrors = "SocksPort auto ExtendedErrors"
+
+func extendedPort(t *testing.T, node *testnet.Node) string {
+	t.Helper()
+	extended := regexp.MustCompile(`Socks listener listening on port (\d+)`)
+	line, err := node.Wait(deadline(t, taskTimeout), extended)
+	must(t, err)
+	return net.JoinHostPort(loopback, extended.FindStringSubmatch(line)[1])
 }
 
 func connect(host string, port uint16) socksmsg.Request {
