@@ -3,6 +3,7 @@ package hsclient
 import (
 	"context"
 	crand "crypto/rand"
+	"time"
 
 	"github.com/tropea-net/tropea/internal/crypt/hashx"
 	"github.com/tropea-net/tropea/internal/crypt/hspow"
@@ -25,12 +26,14 @@ func (c *Client) prove(ctx context.Context, blinded, seed [32]byte, effort uint3
 		defer m.Close()
 		mem = m
 	}
+	began := time.Now()
 	solver := hspow.NewSolver(mem)
 	var nonce [16]byte
 	crand.Read(nonce[:])
 	solver.Start(blinded, seed, effort, nonce)
 	for ctx.Err() == nil {
 		if p, ok := solver.Step(1); ok {
+			c.log.Debug("proof of work made", "effort", effort, "took", time.Since(began).Round(time.Millisecond), "compiled", mem != nil)
 			return p, nil
 		}
 	}

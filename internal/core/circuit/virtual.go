@@ -36,11 +36,11 @@ func (c *Circuit) AppendVirtualHop(h VirtualHop) error {
 	if err != nil {
 		return err
 	}
-	out, in := keys.Forward(), keys.Backward()
 	if h.Accept != nil {
-		out, in = in, out
+		keys = keys.Reversed()
 		c.tunnel.accept(h.Accept)
 	}
+	out, in := keys.Forward(), keys.Backward()
 	var flow *stream.Flow
 	if h.CC == nil {
 		h.Inc = 0

@@ -47,6 +47,12 @@ func divide(kind kind, material []byte, d, k int) Keys {
 	}
 }
 
+// Reversed are the keys as the other end uses them, where that end is at the origin of a circuit, too: an onion service.
+func (k Keys) Reversed() Keys {
+	k.Df, k.Db, k.Kf, k.Kb = k.Db, k.Df, k.Kb, k.Kf
+	return k
+}
+
 // Forward makes the layer for cells from the client to the relay. Each layer is to be used once: two of one key would
 // encrypt two cells alike.
 func (k Keys) Forward() Layer { return newLayer(k.kind, k.Df, k.Kf) }
