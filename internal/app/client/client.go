@@ -104,6 +104,7 @@ type Client struct {
 	streams  *attach.Attacher
 	onions   *hsclient.Client
 	guards   *guards
+	selector *pathsel.Selector
 	state    *state.File
 }
 
@@ -136,6 +137,7 @@ func New(cfg Config) (*Client, error) {
 		}
 	}
 	sel := pathsel.New(cfg.Select)
+	c.selector = sel
 	c.guards = newGuards(cfg, sel, c.state, newRand())
 	c.progress = bootstrap.Subscribe(c.bus)
 	if c.links == nil {

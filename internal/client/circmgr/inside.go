@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
@@ -169,4 +170,26 @@ func (s *stock) drop() {
 		c.Circ.Close()
 	}
 	s.ready = nil
+}
+
+// Direct builds a circuit of one hop to h, for the caller alone, who hides nothing. Its errors are as those of Exit.
+func (m *Manager) Direct(ctx context.Context, h circuit.Hop) (*circuit.Circuit, error) {
+	var opts circuit.Options
+	err := ErrNoDirectory
+	if !m.call(func(time.Time) {
+		if v := m.cfg.Dir.View(); v != nil {
+			opts, err = circuitOptions(v), nil
+		}
+	}) {
+		return nil, ErrClosed
+	}
+	if err != nil {
+		return nil, &BuildError{Err: err}
+	}
+	first := link.Target{Addrs: h.Addrs, RSA: h.RSA, HasRSA: true, Ed: h.Ed, HasEd: h.HasEd}
+	circ, _, err := m.build(ctx, first, []circuit.Hop{h}, opts)
+	if err != nil {
+		return nil, &BuildError{Err: err, Cause: context.Cause(ctx)}
+	}
+	return circ, nil
 }

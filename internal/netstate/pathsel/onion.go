@@ -14,9 +14,21 @@ import (
 //
 // https://spec.torproject.org/rend-spec/rendezvous-protocol.html
 func (s *Selector) Rendezvous(v *netdir.View, need Need, rng *rand.Rand) (*netdir.Relay, error) {
+	return s.onionEnd(v, protover.CapHSRend, need, rng)
+}
+
+// Introduction chooses an introduction point for an onion service. The error, if any, is an *Error.
+//
+// https://spec.torproject.org/rend-spec/introduction-protocol.html
+func (s *Selector) Introduction(v *netdir.View, need Need, rng *rand.Rand) (*netdir.Relay, error) {
+	return s.onionEnd(v, protover.CapHSIntro, need, rng)
+}
+
+// onionEnd chooses a relay that has something to do for onion services.
+func (s *Selector) onionEnd(v *netdir.View, able protover.Caps, need Need, rng *rand.Rand) (*netdir.Relay, error) {
 	return choose(v, netdir.Middle, &need, rng, func(r *netdir.Relay) Reason {
 		switch {
-		case r.Flags.Has(consensus.MiddleOnly), !r.Caps.Has(protover.CapHSRend):
+		case r.Flags.Has(consensus.MiddleOnly), !r.Caps.Has(able):
 			return NoneUsable
 		case !s.Permits(r, false):
 			return Excluded

@@ -9,6 +9,7 @@ import (
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/core/stream"
+	"github.com/tropea-net/tropea/internal/role/edge"
 	"github.com/tropea-net/tropea/internal/role/exit/resolver"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
@@ -134,7 +135,7 @@ func (e *Exit) dial(ctx context.Context, to netip.AddrPort) (net.Conn, relaymsg.
 	}
 	conn, err := e.cfg.Env.Net.Dial(ctx, "tcp", to.String())
 	if err != nil {
-		return nil, reasonOf(err)
+		return nil, edge.ReasonOf(err)
 	}
 	return conn, 0
 }

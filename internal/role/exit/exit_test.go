@@ -17,6 +17,7 @@ import (
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/core/stream"
+	"github.com/tropea-net/tropea/internal/role/edge"
 	"github.com/tropea-net/tropea/internal/role/exit/resolver"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
@@ -263,7 +264,7 @@ func TestLinger(t *testing.T) {
 				for all := 1; all > 0; all, _ = w.exit.Streams() {
 					time.Sleep(time.Second)
 				}
-				if d := time.Since(start); d < linger || d > 2*linger+time.Second {
+				if d := time.Since(start); d < edge.Linger || d > 2*edge.Linger+time.Second {
 					t.Errorf("the socket was closed after %v", d)
 				}
 				close(closed)

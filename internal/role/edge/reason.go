@@ -1,4 +1,4 @@
-package exit
+package edge
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
-// reasonOf says in END why a connection failed, or is over (errno_to_stream_end_reason in C tor).
+// ReasonOf says in END why a connection failed, or is over (errno_to_stream_end_reason in C tor).
 //
 // https://spec.torproject.org/tor-spec/closing-streams.html
-func reasonOf(err error) relaymsg.EndReason {
+func ReasonOf(err error) relaymsg.EndReason {
 	switch {
 	case err == nil:
 		return relaymsg.EndInternal

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package exit
+package edge
 
 import (
 	"syscall"

@@ -1,0 +1,56 @@
+package client
+
+import (
+	"context"
+
+	"github.com/tropea-net/tropea/internal/client/dirclient"
+	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/netstate/netdir"
+	"github.com/tropea-net/tropea/internal/role/hsservice"
+	"github.com/tropea-net/tropea/internal/wire/dirhttp"
+	"github.com/tropea-net/tropea/internal/wire/keyfile"
+)
+
+// NewService makes an onion service that uses the client's circuits. Its Run must have ended before that of the client does.
+// A direct one builds circuits of one hop: whoever wants can find out where it is.
+func (c *Client) NewService(key *keyfile.EdSecret, direct bool, set hsservice.Settings) (*hsservice.Service, error) {
+	return hsservice.New(hsservice.Config{
+		Env: c.cfg.Env, Net: onionNetwork{c}, Select: c.selector, Rand: newRand(), Events: c.bus,
+		Key: key, Direct: direct, AllowInternal: c.cfg.AllowPrivate, TestNetwork: c.cfg.Testing, Settings: set,
+	})
+}
+
+// onionNetwork is the network as an onion service uses it.
+type onionNetwork struct{ *Client }
+
+// Circuit implements hsservice.Network.
+func (n onionNetwork) Circuit(ctx context.Context, h circuit.Hop, direct bool) (hsservice.Circuit, error) {
+	if direct {
+		c, err := n.circuits.Direct(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+	in, err := n.circuits.Inside(ctx, &h, true)
+	if err != nil {
+		return nil, err
+	}
+	return in.Circ, nil
+}
+
+// Publish implements hsservice.Network.
+func (n onionNetwork) Publish(ctx context.Context, dir *netdir.Relay, descriptor []byte) error {
+	h := hsservice.HopTo(dir)
+	in, err := n.circuits.Inside(ctx, &h, false)
+	if err != nil {
+		return err
+	}
+	defer in.Circ.Close()
+	requests := dirclient.Client{Now: n.cfg.Env.Now}
+	host := ""
+	if addrs := dir.Addrs(); len(addrs) > 0 {
+		host = dirhttp.Host(addrs[0])
+	}
+	return requests.Upload(ctx, in.Circ.Tunnel(), host, dirhttp.PathUploadHSDesc, descriptor)
+}
