@@ -85,7 +85,6 @@ func TestRefused(t *testing.T) {
 		"ReachableAddresses *:443", "ReachableORAddresses *:443", "FascistFirewall 1",
 		"MapAddress 192.0.2.1 example.com", "SocksPolicy reject *", "__AllDirActionsPrivate 1", "__LeaveStreamsUnattached 1",
 		"DirPort 80", "ExtORPort auto", "BridgeRelay 1", "ServerTransportPlugin obfs4 exec /x",
-		"HiddenServiceDir /x", "HiddenServicePort 80", "HiddenServiceSingleHopMode 1", "HiddenServiceNonAnonymousMode 1",
 		"ControlPort 9051", "+__ControlPort 9151", "ControlSocket /x", "DNSPort 53", "TransPort 9040", "NATDPort 1", "HTTPTunnelPort 8118", "MetricsPort 9035",
 		"EntryNodes {us}", "ExcludeNodes a,{??}", "NodeFamily a,{de}",
 	} {

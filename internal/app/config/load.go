@@ -18,6 +18,7 @@ type Config struct {
 	Client    Client    // what the daemon needs to be a client
 	Relay     Relay     // and what to be a relay
 	Authority Authority // and what to be a directory authority
+	Onions    Onions    // and to host onion services
 	Messages  []Message // to log once the log is open
 }
 
@@ -72,7 +73,10 @@ func Load(cmd CommandLine, host Host) (*Config, error) {
 	if err == nil {
 		c.Authority, err = newAuthority(c.Values, host)
 	}
-	if err == nil && len(c.Client.SocksPorts) == 0 && !c.Relay.Enabled() {
+	if err == nil {
+		c.Onions, err = newOnions(c.Values, host)
+	}
+	if err == nil && len(c.Client.SocksPorts) == 0 && !c.Relay.Enabled() && len(c.Onions.Services) == 0 {
 		c.Values.warn("SocksPort, TransPort, NATDPort, DNSPort, and ORPort are all undefined, and there aren't any onion services configured. Tor will still run, but probably won't do anything.")
 	}
 	c.Messages = append(files, c.Values.messages...)

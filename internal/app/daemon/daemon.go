@@ -289,6 +289,7 @@ func (d *Daemon) env() env.Env {
 // A node is the parts at work.
 type node struct {
 	client *running
+	onions onions
 	relay  *runningRelay // nil if there is none
 }
 
@@ -300,15 +301,17 @@ func (n *node) relayEnded() chan error {
 	return n.relay.ended
 }
 
-// stop ends all parts: the client first, since it uses the relay's links.
+// stop ends all parts: the onion services first, since they use the client's circuits, and then the client, since it uses the
+// relay's links.
 func (n *node) stop() {
+	n.onions.stop()
 	n.client.stop()
 	n.relay.stop()
 }
 
 // start starts what the configuration has.
 func (d *Daemon) start(ctx context.Context) (n *node, err error) {
-	n = new(node)
+	n = &node{onions: onions{}}
 	if _, err := d.files(); err != nil {
 		return nil, err
 	}
@@ -317,6 +320,10 @@ func (d *Daemon) start(ctx context.Context) (n *node, err error) {
 	}
 	if n.client, err = d.startClient(ctx, n.relay); err != nil {
 		n.relay.stop()
+		return nil, err
+	}
+	if err := d.applyOnions(ctx, n.client.Client, n.onions); err != nil {
+		n.stop()
 		return nil, err
 	}
 	d.serveDoors(ctx)
@@ -408,6 +415,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config, n *node) (err er
 	}
 	if newRelay || !sameClient(was, now) {
 		d.log.Log(ctx, safelog.LevelNotice, "The configuration of the client has changed. Its circuits and streams are closed, and it starts again.")
+		n.onions.stop()
 		n.client.stop()
 		if newRelay {
 			d.relay.Store(nil)
@@ -421,6 +429,9 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config, n *node) (err er
 		}
 	} else if n.client.Client != nil {
 		n.client.Retry() // as do_hup in C tor does
+	}
+	if err := d.applyOnions(ctx, n.client.Client, n.onions); err != nil {
+		return err
 	}
 	d.serveDoors(ctx)
 	return nil

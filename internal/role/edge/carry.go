@@ -67,6 +67,7 @@ type flow struct {
 	s    *stream.Stream
 	conn net.Conn
 }
+
 // fromServer carries to the client what the server sends, and returns why it sends no more.
 func (f *flow) fromServer() (total int64, err error) {
 	waiter, _ := f.conn.(netx.ReadWaiter)
