@@ -47,7 +47,7 @@ func (k Kind) String() string { return kindNames[k] }
 // it, and it is a net.Error.
 type Error struct {
 	Kind Kind
-	Op   string // "new", "start", "dial" or "resolve"
+	Op   string // "new", "start", "dial", "resolve" or "listen"
 	Err  error
 }
 

@@ -64,6 +64,7 @@ type Client struct {
 
 	mu      sync.Mutex // guards the fields below
 	cancel  context.CancelCauseFunc
+	run     context.Context // ends with the client
 	started bool
 	status  Status
 	problem *Problem
@@ -152,7 +153,7 @@ func (c *Client) Start(ctx context.Context) error {
 		c.started = true
 		c.done = make(chan struct{})
 		run, cancel := context.WithCancelCause(context.Background())
-		c.cancel = cancel
+		c.cancel, c.run = cancel, run
 		sub := c.inner.Events().Subscribe(256)
 		safego.Go(&c.wg, c.log, "client", func() {
 			defer close(c.done)

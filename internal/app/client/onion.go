@@ -11,12 +11,17 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
 )
 
-// NewService makes an onion service that uses the client's circuits. Its Run must have ended before that of the client does.
-// A direct one builds circuits of one hop: whoever wants can find out where it is.
-func (c *Client) NewService(key *keyfile.EdSecret, direct bool, set hsservice.Settings) (*hsservice.Service, error) {
+// ServiceMode says how an onion service works.
+type ServiceMode struct {
+	Direct bool // circuits have one hop: whoever wants can find out where it is
+	Linger bool // streams go on when the service ends
+}
+
+// NewService makes an onion service that uses the client's circuits, and ends with them.
+func (c *Client) NewService(key *keyfile.EdSecret, mode ServiceMode, set hsservice.Settings) (*hsservice.Service, error) {
 	return hsservice.New(hsservice.Config{
 		Env: c.cfg.Env, Net: onionNetwork{c}, Select: c.selector, Rand: newRand(), Events: c.bus,
-		Key: key, Direct: direct, AllowInternal: c.cfg.AllowPrivate, TestNetwork: c.cfg.Testing, Settings: set,
+		Key: key, Direct: mode.Direct, Linger: mode.Linger, AllowInternal: c.cfg.AllowPrivate, TestNetwork: c.cfg.Testing, Settings: set,
 	})
 }
 

@@ -76,6 +76,9 @@ func Load(cmd CommandLine, host Host) (*Config, error) {
 	if err == nil {
 		c.Onions, err = newOnions(c.Values, host)
 	}
+	if err == nil && c.Onions.NonAnonymous && len(c.Client.SocksPorts) > 0 {
+		err = c.Values.at("HiddenServiceNonAnonymousMode").Errorf("cannot be set together with using Tor as an anonymous client: set SocksPort to 0")
+	}
 	if err == nil && len(c.Client.SocksPorts) == 0 && !c.Relay.Enabled() && len(c.Onions.Services) == 0 {
 		c.Values.warn("SocksPort, TransPort, NATDPort, DNSPort, and ORPort are all undefined, and there aren't any onion services configured. Tor will still run, but probably won't do anything.")
 	}

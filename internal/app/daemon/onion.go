@@ -73,7 +73,7 @@ func (d *Daemon) applyOnions(ctx context.Context, c *client.Client, o onions) er
 			r.Configure(set)
 			continue
 		}
-		s, err := c.NewService(dirs[i].key, want.NonAnonymous, set)
+		s, err := c.NewService(dirs[i].key, client.ServiceMode{Direct: want.NonAnonymous}, set)
 		if err != nil {
 			return fmt.Errorf("onion service in %s: %w", cfg.Dir, err)
 		}

@@ -66,6 +66,8 @@ type Config struct {
 	Key    *keyfile.EdSecret // the service's identity
 	Direct bool              // one hop to all relays: nobody can find the clients, anybody the service
 
+	// Linger lets streams go on when the service ends, until they or their circuits are over.
+	Linger bool
 	// AllowInternal lets rendezvous points have addresses that mean something on private networks only.
 	AllowInternal bool
 	// TestNetwork says that time periods are those of a test network (TestingTorNetwork).

@@ -156,6 +156,7 @@ func (m *meeting) watch(ctx context.Context, c Circuit) {
 	for {
 		select {
 		case <-ctx.Done():
+			m.linger(c)
 			return
 		case <-c.Done():
 			return
@@ -166,6 +167,20 @@ func (m *meeting) watch(ctx context.Context, c Circuit) {
 			}
 			idle = !used
 			timer.Reset(idleTime)
+		}
+	}
+}
+
+// lingerPoll is how often to look whether the streams of a service that has ended are over.
+const lingerPoll = time.Second
+
+// linger waits until the streams are over, if they may go on after the service has ended.
+func (m *meeting) linger(c Circuit) {
+	for m.s.cfg.Linger && m.tunnel != nil && m.tunnel.Streams() > 0 {
+		select {
+		case <-c.Done():
+			return
+		case <-time.After(lingerPoll):
 		}
 	}
 }
@@ -200,7 +215,7 @@ func (m *meeting) incoming(in stream.Incoming) {
 			m.close()
 		}
 		return
-	case s.streams.Load() >= maxStreams:
+	case s.streams.Load() >= maxStreams, m.ctx.Err() != nil:
 		in.Refuse(relaymsg.EndResourceLimit)
 		return
 	}

@@ -98,10 +98,14 @@ func (s *Service) Address() onionaddr.Address { return s.addr }
 // Up is closed once the service has been reachable.
 func (s *Service) Up() <-chan struct{} { return s.up }
 
+// Done is closed when the service takes no more clients, and its introduction points are closed.
+func (s *Service) Done() <-chan struct{} { return s.done }
+
 // name is how the service appears in the log.
 func (s *Service) name() safelog.Sensitive[string] { return safelog.Of(s.addr.String()) }
 
-// Run serves until ctx ends. It returns when all circuits are closed, and all streams are over.
+// Run serves until ctx ends. It returns when all circuits are closed, and all streams are over; with Config.Linger those of
+// clients that have come before may go on.
 func (s *Service) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	s.ctx = ctx
@@ -124,10 +128,10 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 	}
 	cancel(errClosed)
-	close(s.done)
 	for _, p := range s.points {
 		p.shut()
 	}
+	close(s.done)
 	s.wg.Wait()
 	return context.Cause(ctx)
 }
@@ -210,8 +214,7 @@ func (s *Service) tell() {
 	switch is := now.reachable(&s.set); {
 	case is && !was.reachable(&s.set):
 		s.publish(Event{Kind: Reachable})
-		safelog.Notice(s.log, fmt.Sprintf("Onion service is reachable: %d introduction points, descriptors at %d of %d directories.",
-			now.points, now.uploaded, now.dirs), "service", s.name())
+		safelog.Notice(s.log, fmt.Sprintf("Onion service is reachable at %d introduction points, and clients can find its descriptor", now.points), "service", s.name())
 		select {
 		case <-s.up:
 		default:
@@ -219,7 +222,7 @@ func (s *Service) tell() {
 		}
 	case !is && was.reachable(&s.set):
 		s.publish(Event{Kind: Unreachable})
-		s.log.Warn("Onion service is not reachable: it has lost all introduction points, and looks for others.", "service", s.name(), "err", now.err)
+		s.log.Warn("Onion service is not reachable: it has lost all introduction points, and looks for others", "service", s.name(), "err", now.err)
 	}
 }
 
