@@ -84,9 +84,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	inner := client.Config{
 		Env:           env.Env{Net: netx.OS{}, Now: time.Now, Log: log},
-		AllowInternal: cfg.AllowInternal, ExtendInternal: cfg.AllowInternal,
-		Select:   pathsel.Config{SharedSubnets: cfg.AllowInternal},
-		MinPaths: cfg.MinPaths,
+		AllowInternal: cfg.AllowInternal,
+		Select:        pathsel.Config{SharedSubnets: cfg.AllowInternal},
+		MinPaths:      cfg.MinPaths,
 	}
 	inner.AllowPrivate, inner.Testing = cfg.AllowInternal, cfg.TestNetwork
 	for _, line := range cfg.OnionAuth {
