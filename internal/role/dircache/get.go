@@ -84,10 +84,11 @@ func keysReply(certs []*authcert.Cert, since time.Time) reply {
 
 // descriptors answers for router descriptors and extra-info documents (handle_get_descriptor in C tor).
 func (x *exchange) descriptors(res *dirhttp.Resource) reply {
-	if x.s.cfg.Bridge && res.Kind >= dirhttp.ExtraAll {
+	if (x.s.cfg.Bridge || x.s.cfg.Bridges != nil) && res.Kind >= dirhttp.ExtraAll {
 		return notFound()
 	}
-	docs := x.s.cache.documentsFor(res, x.from.Stream, x.s.cfg.Env.Now().Add(-maxPublishAge))
+	cutoff := x.s.cfg.Env.Now().Add(-maxPublishAge)
+	docs := append(x.s.cache.documentsFor(res, x.from.Stream, cutoff), x.bridges(res, cutoff)...)
 	listed, lifetime, otherwise := len(res.Digests), time.Duration(0), "Not found"
 	switch res.Kind {
 	case dirhttp.ServerAll, dirhttp.ExtraAll:
@@ -104,4 +105,27 @@ func (x *exchange) descriptors(res *dirhttp.Resource) reply {
 		otherwise = "Servers unavailable"
 	}
 	return docsReply(docs, lifetime, otherwise)
+}
+
+// bridges finds descriptors of bridges. Who asks for all of them gets none, whatever the connection.
+func (x *exchange) bridges(res *dirhttp.Resource, cutoff time.Time) (texts [][]byte) {
+	b := x.s.cfg.Bridges
+	if b == nil || !x.from.Stream {
+		return nil
+	}
+	for _, id := range res.Digests {
+		var d *Document
+		switch res.Kind {
+		case dirhttp.ServerDigest:
+			d = b.ByDigest(id)
+		case dirhttp.ServerFP:
+			if d = b.ByFingerprint(id); d != nil && d.Published.Before(cutoff) {
+				d = nil
+			}
+		}
+		if d != nil {
+			texts = append(texts, d.Text)
+		}
+	}
+	return texts
 }

@@ -14,6 +14,7 @@ type Request struct {
 	Path            string // begins with "/tor/", without ".z"
 	IfModifiedSince time.Time
 	GenReason       string // why the descriptor of an upload was made
+	Basic           string // see dirhttp.Query
 	Body            []byte // of an upload
 }
 
@@ -35,7 +36,8 @@ func (x *exchange) callHook(ctx context.Context, q *dirhttp.Query, path string, 
 		return notFound()
 	}
 	h := hook(ctx, &Request{
-		From: x.from, Method: q.Method, Path: path, IfModifiedSince: q.IfModifiedSince, GenReason: q.GenReason, Body: body,
+		From: x.from, Method: q.Method, Path: path, IfModifiedSince: q.IfModifiedSince, GenReason: q.GenReason, Basic: q.Basic,
+		Body: body,
 	})
 	switch {
 	case h == nil:

@@ -22,6 +22,10 @@ type Config struct {
 	FrontPage []byte // HTML that "/" shows, C tor's DirPortFrontPage; nil for none
 	Bridge    bool   // gives out no extra-info documents, and refuses uploads
 
+	// Bridges has descriptors for encrypted connections alone, those of a bridge authority. With it, no extra-info documents
+	// are given out. It may be nil.
+	Bridges Bridges
+
 	// Hook answers what the cache does not know: paths of [dirhttp.Other], and every POST. It may wait until ctx ends. A nil
 	// reply is the answer "404 Not found". Hook may be nil.
 	Hook func(ctx context.Context, r *Request) *Reply
@@ -45,6 +49,13 @@ type Config struct {
 	MaxAnswers int   // answers at a time, beyond which they are "503 Directory busy"; 0 means 2048
 	MaxMemory  int64 // bytes in long request heads, uploads and answers compressed for the request; 0 means 64 MiB
 	Encoders   int   // answers that are compressed at a time; 0 means half the processors
+}
+
+// Bridges finds descriptors of bridges; nil is what it has not. Its methods are safe for concurrent use.
+type Bridges interface {
+	ByDigest(digest [20]byte) *Document
+	// ByFingerprint finds the newest descriptor of a bridge, which is then served if it is not too old.
+	ByFingerprint(rsa [20]byte) *Document
 }
 
 // From says who asks.

@@ -16,6 +16,7 @@ const (
 	PathUpload          = "/tor/"
 	PathUploadVote      = "/tor/post/vote"
 	PathUploadSignature = "/tor/post/consensus-signature"
+	PathBridges         = "/tor/networkstatus-bridges"
 	PathUploadHSDesc    = "/tor/hs/3/publish"
 	PathNextSignatures  = "/tor/status-vote/next/consensus-signatures.z"
 	PathOwnVote         = "/tor/status-vote/next/authority.z"

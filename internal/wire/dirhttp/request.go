@@ -72,6 +72,7 @@ type Query struct {
 	DiffFrom        [][32]byte
 	GenReason       string
 	ForwardedFor    string // set by a proxy in front of a DirPort; nobody vouches for it
+	Basic           string // credentials by HTTP Basic, in base64: user:password
 	Length          int64  // of the body; below 0 if the client did not say
 }
 
@@ -100,6 +101,7 @@ func ParseRequest(head []byte) (*Query, error) {
 		DiffFrom:        parseDiffFrom(h.get("X-Or-Diff-From-Consensus")),
 		GenReason:       h.get("X-Desc-Gen-Reason"),
 		ForwardedFor:    cmp.Or(h.get("Forwarded-For"), h.get("X-Forwarded-For")),
+		Basic:           parseBasic(h.get("Authorization")),
 	}
 	if zlib {
 		q.Accept = q.Accept.With(Deflate)
@@ -108,6 +110,15 @@ func ParseRequest(head []byte) (*Query, error) {
 		return nil, fmt.Errorf("request: %w", err)
 	}
 	return q, nil
+}
+
+// parseBasic returns the credentials in an Authorization header of the scheme Basic.
+func parseBasic(value string) string {
+	scheme, credentials, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return ""
+	}
+	return strings.TrimLeft(credentials, " ")
 }
 
 func isNumber(s string) bool {
