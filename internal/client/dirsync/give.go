@@ -84,6 +84,16 @@ func (s *Sync) GiveExtraInfo(e *extrainfo.Document) {
 	})
 }
 
+// StoreRouter stores a router descriptor with its annotations, without handing it on: that of a bridge.
+func (s *Sync) StoreRouter(d dirstore.Signed) {
+	s.give(func(m *mirror) (*signedFetch, dirstore.Signed) { return &m.routers, d })
+}
+
+// StoreExtraInfo stores an extra-info document without handing it on: that of a bridge.
+func (s *Sync) StoreExtraInfo(d dirstore.Signed) {
+	s.give(func(m *mirror) (*signedFetch, dirstore.Signed) { return &m.extras, d })
+}
+
 // give hands a document on, and stores it.
 func (s *Sync) give(add func(m *mirror) (*signedFetch, dirstore.Signed)) {
 	s.ask(func(time.Time) {

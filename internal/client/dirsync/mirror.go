@@ -21,6 +21,7 @@ import (
 type Mirror struct {
 	Sink      Sink
 	ExtraInfo bool // extra-info documents too (DownloadExtraInfo)
+	Stored    bool // StoreExtraInfo is used
 }
 
 // A Sink takes the documents of a directory cache, all of which have been verified. dircache.Cache is one. Its methods are

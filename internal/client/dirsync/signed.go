@@ -182,9 +182,11 @@ func (s *Sync) storeSigned(f *signedFetch, src source, list []dirstore.Signed) {
 		return
 	}
 	if f.kind == dirstore.Routers {
-		list[0].Annotations = dirstore.Annotate(s.cfg.Env.Now(), src.addr())
+		downloaded := dirstore.Annotate(s.cfg.Env.Now(), src.addr())
 		for i := range list {
-			list[i].Annotations = list[0].Annotations
+			if list[i].Annotations == nil {
+				list[i].Annotations = downloaded
+			}
 		}
 	}
 	n, err := s.store.AddSigned(f.kind, list)
@@ -236,7 +238,7 @@ func (s *Sync) loadSigned() {
 		return
 	}
 	kinds := []*signedFetch{&m.routers}
-	if m.ExtraInfo {
+	if m.ExtraInfo || m.Stored {
 		kinds = append(kinds, &m.extras)
 	}
 	safego.Go(&s.wg, s.log, "directory cache", func() {

@@ -87,6 +87,12 @@ func Annotate(at time.Time, from netip.Addr) []byte {
 	return fmt.Appendf(nil, "@downloaded-at %s\n@source %q\n", at.UTC().Format(netdoc.TimeLayout), from)
 }
 
+// AnnotateBridge returns what C tor writes before the descriptor of a bridge that was uploaded to it, a bridge authority. Such a
+// descriptor is not General.
+func AnnotateBridge(at time.Time, from netip.Addr) []byte {
+	return fmt.Appendf(nil, "@uploaded-at %s\n@source %q\n@purpose bridge\n", at.UTC().Format(netdoc.TimeLayout), from)
+}
+
 // AddSigned appends documents with their annotations to the journal, and returns how many bytes that made.
 func (s *Store) AddSigned(kind Kind, list []Signed) (int, error) {
 	var b []byte
