@@ -71,6 +71,13 @@ func (m *Memory) decide(cfg *flags.Config, relays []flags.Relay, now time.Time) 
 	return flags.Decide(cfg, relays, m.hist, now)
 }
 
+// decideBridges makes up an opinion on bridges.
+func (m *Memory) decideBridges(cfg *flags.Config, bridges []flags.Relay, now time.Time) flags.Vote {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return flags.Bridges(cfg, bridges, m.hist, now)
+}
+
 // Run saves the history now and then, and at the end.
 func (m *Memory) Run(ctx context.Context, known func(id [20]byte) bool) {
 	tick := time.NewTicker(saveMemory)

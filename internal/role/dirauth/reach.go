@@ -11,6 +11,7 @@ import (
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/role/dirauth/flags"
+	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
 )
 
@@ -135,7 +136,7 @@ func (r *Reachability) connect(ctx context.Context, d *routerdesc.Descriptor, at
 		t.Ed, t.HasEd = d.Ed25519, true
 	}
 	if err := r.cfg.Connect(ctx, t); err != nil {
-		r.cfg.Log.Debug("A relay was not reached", "relay", d.Nickname, "at", at, "err", err)
+		r.cfg.Log.Debug("A relay was not reached", "relay", d.Nickname, "at", safelog.Of(at), "err", err)
 		return
 	}
 	now := r.cfg.Now()

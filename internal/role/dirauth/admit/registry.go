@@ -28,6 +28,8 @@ type Registry struct {
 	limiter limiter
 	routers map[[20]byte]*Router
 	hashes  map[[32]byte]*Router // by SHA-256 of the text
+	digests map[[20]byte]*Router // by the digest of the descriptor
+	extras  map[[20]byte]int     // how many descriptors refer to an extra-info document
 	addrs   map[netip.Addr]int   // how many relays are at an address
 	held    int                  // bytes of all descriptors, by sizeOf
 }
@@ -37,7 +39,8 @@ func New(cfg Config, pins *keypin.Pins) *Registry {
 	cfg.Limits = cfg.Limits.orDefaults()
 	return &Registry{
 		cfg: cfg, pins: pins, limiter: newLimiter(cfg.Limits),
-		routers: map[[20]byte]*Router{}, hashes: map[[32]byte]*Router{}, addrs: map[netip.Addr]int{},
+		routers: map[[20]byte]*Router{}, hashes: map[[32]byte]*Router{}, digests: map[[20]byte]*Router{}, extras: map[[20]byte]int{},
+		addrs: map[netip.Addr]int{},
 	}
 }
 
@@ -55,6 +58,20 @@ func (r *Registry) Router(rsa [20]byte) *Router {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.routers[rsa]
+}
+
+// ByDigest returns the relay whose newest descriptor has a digest, or nil.
+func (r *Registry) ByDigest(digest [20]byte) *Router {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.digests[digest]
+}
+
+// NeedsExtraInfo tells whether the newest descriptor of a relay refers to an extra-info document.
+func (r *Registry) NeedsExtraInfo(digest [20]byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.extras[digest] > 0
 }
 
 // Add takes a descriptor that is no upload: from our cache, or from another authority, whose vote lists it. listed tells
@@ -92,7 +109,7 @@ func (r *Registry) Configure(cfg Config, now time.Time) (removed []*Router) {
 			removed = append(removed, was)
 		case status != was.Status:
 			is := &Router{d, status}
-			r.routers[id], r.hashes[hashOf(d.Text)] = is, is
+			r.routers[id], r.hashes[hashOf(d.Text)], r.digests[d.Digest] = is, is, is
 		}
 	}
 	return removed
@@ -142,7 +159,8 @@ func (r *Registry) add(d *routerdesc.Descriptor, hash [32]byte, listed bool, now
 	kept.Text = bytes.Clone(d.Text) // the rest of an upload is not kept
 	is := &Router{&kept, status}
 	r.remove(d.RSA)
-	r.routers[d.RSA], r.hashes[hash] = is, is
+	r.routers[d.RSA], r.hashes[hash], r.digests[d.Digest] = is, is, is
+	r.extras[d.ExtraInfo]++
 	r.addrs[d.OR.Addr()]++
 	r.held += size
 	return v, is
@@ -155,10 +173,16 @@ func (r *Registry) remove(id [20]byte) {
 	}
 	delete(r.routers, id)
 	delete(r.hashes, hashOf(old.Descriptor.Text))
+	delete(r.digests, old.Descriptor.Digest)
 	r.held -= sizeOf(old.Descriptor)
-	addr := old.Descriptor.OR.Addr()
-	if r.addrs[addr]--; r.addrs[addr] == 0 {
-		delete(r.addrs, addr)
+	less(r.extras, old.Descriptor.ExtraInfo)
+	less(r.addrs, old.Descriptor.OR.Addr())
+}
+
+// less counts one less of key.
+func less[K comparable](count map[K]int, key K) {
+	if count[key]--; count[key] == 0 {
+		delete(count, key)
 	}
 }
 
