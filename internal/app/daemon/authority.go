@@ -15,10 +15,10 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/vote"
 )
 
-// authorityConfig turns the options of a directory authority into what the relay takes; nil if it is none that votes.
+// authorityConfig turns the options of a directory authority into what the relay takes; nil if it is none.
 func (d *Daemon) authorityConfig() *server.Authority {
 	a, test := &d.cfg.Authority, d.cfg.Client.Process.TestNetwork
-	if !a.Votes {
+	if !a.Enabled() {
 		return nil
 	}
 	tests := a.Tests.On && !d.cfg.Relay.AssumeIPv4 // AssumeReachable means all relays, too
@@ -30,6 +30,9 @@ func (d *Daemon) authorityConfig() *server.Authority {
 		Flags: flagsConfig(a, test, tests), Admit: admission(&a.Admission), Random: a.Voting.SharedRandom, Params: a.Voting.Params,
 		AllowPrivate: a.Admission.AllowPrivate,
 		TestOff:      !tests, TestEd25519: a.Tests.Ed25519, TestIPv6: a.Tests.IPv6,
+	}
+	if a.Bridges {
+		s.Bridges = &server.Bridges{Password: a.BridgePassword}
 	}
 	if test {
 		s.MinInterval = vote.MinIntervalTesting

@@ -57,12 +57,12 @@ var (
 	errPanic = errors.New("a panic was contained")
 )
 
-// errBridges refuses what config understands and nobody here does yet.
-var errBridges = errors.New("BridgeAuthoritativeDir: not built in this version (bridge authority), and starting without it would not do what the configuration says: remove the line if you can do without")
+// errBridges refuses what C tor lets pass, to the harm of all bridges.
+var errBridges = errors.New("BridgeAuthoritativeDir and V3AuthoritativeDirectory: all that is uploaded to a bridge authority is a bridge's, and votes would publish it: run two nodes")
 
 // refuse tells what of a sound configuration a daemon cannot be.
 func refuse(cfg *config.Config) error {
-	if cfg.Authority.Bridges {
+	if cfg.Authority.Bridges && cfg.Authority.Votes {
 		return errBridges
 	}
 	return nil

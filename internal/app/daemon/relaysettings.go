@@ -113,7 +113,7 @@ func (d *Daemon) statsConfig() stats.Config {
 	r := &d.cfg.Relay
 	c := stats.Config{
 		Cells: r.Stats.Cell, Links: r.Stats.ConnDirection, Entry: r.Stats.Entry, ExitPorts: r.Stats.ExitPort,
-		NoDirReq: !r.Stats.DirReq, NoHidServ: !r.Stats.HiddenService, NoOverload: !r.Stats.Overload, NoPadding: !r.Stats.Padding,
+		NoDirReq: !r.Stats.DirReq || d.cfg.Authority.Bridges, NoHidServ: !r.Stats.HiddenService, NoOverload: !r.Stats.Overload, NoPadding: !r.Stats.Padding,
 		NoExtraInfo: !r.Stats.ExtraInfo,
 		Rate:        r.Bandwidth.Rate, Burst: r.Bandwidth.Burst, RelayRate: r.Bandwidth.RelayRate,
 		MinTime: cmp.Or(d.cfg.Values.Duration("TestingMinTimeToReportBandwidth"), -1),

@@ -5,32 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/client/dirsync"
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/netstate/dirstore"
 	"github.com/tropea-net/tropea/internal/role/dirauth"
 	"github.com/tropea-net/tropea/internal/role/dirauth/admit"
 	"github.com/tropea-net/tropea/internal/role/dirauth/authkeys"
 	"github.com/tropea-net/tropea/internal/role/dirauth/flags"
-	"github.com/tropea-net/tropea/internal/role/dirauth/srv"
 	"github.com/tropea-net/tropea/internal/role/dircache"
-	"github.com/tropea-net/tropea/internal/role/publish"
 	"github.com/tropea-net/tropea/internal/wire/approvedrouters"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
 	"github.com/tropea-net/tropea/internal/wire/keypin"
 	"github.com/tropea-net/tropea/internal/wire/params"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
-	"github.com/tropea-net/tropea/internal/wire/vote"
 )
 
-// Authority makes a relay a directory authority that votes.
+// Authority makes a relay a directory authority: one that votes, or one for bridges.
 type Authority struct {
+	// Bridges makes it an authority for bridges, which needs neither what is about votes nor the keys for them.
+	Bridges *Bridges
+
 	Keys        authkeys.Config
 	Voters      []dirauth.Voter // all authorities that vote, ourselves among them
 	Timing      dirauth.Timing  // that we vote for
@@ -58,28 +58,34 @@ const (
 	pinFile      = "key-pinning-journal"
 )
 
-// authority is the part of a server that votes.
+// authority is the part of a server that takes what relays upload, or bridges, and finds out about them.
 type authority struct {
-	s        *Server
-	cfg      *Authority
+	s       *Server
+	cfg     *Authority
+	relays  *admit.Registry // or bridges
+	reach   *dirauth.Reachability
+	memory  *dirauth.Memory
+	probes  *link.Registry // links that are made to see whether relays are there
+	client  chan struct{}  // closed when there is a directory
+	started sync.Once      // closes client
+
+	// Of an authority that votes; else nil.
 	keys     *authkeys.Keyring
-	relays   *admit.Registry
-	reach    *dirauth.Reachability
-	memory   *dirauth.Memory
 	opinions *dirauth.Opinions
 	voting   *dirauth.Authority
-	probes   *link.Registry // links that are made to see whether relays are there
-	client   chan struct{}  // closed when there is a directory
-	started  sync.Once      // closes client
+
+	bridges *dirauth.Bridges // of a bridge authority; else nil
 }
 
 // newAuthority reads what an authority has on disk.
 func (s *Server) newAuthority(cfg *Authority) (*authority, error) {
 	a := &authority{s: s, cfg: cfg, client: make(chan struct{})}
 	e := s.cfg.Env
-	var err error
-	if a.keys, err = authkeys.Load(cfg.Keys, e.State); err != nil {
-		return nil, fmt.Errorf("keys of the directory authority: %w", err)
+	if cfg.Bridges == nil {
+		var err error
+		if a.keys, err = authkeys.Load(cfg.Keys, e.State); err != nil {
+			return nil, fmt.Errorf("keys of the directory authority: %w", err)
+		}
 	}
 	pins, err := a.openPins()
 	if err != nil {
@@ -100,37 +106,21 @@ func (s *Server) newAuthority(cfg *Authority) (*authority, error) {
 		Log: s.log, Now: e.Now, Off: cfg.TestOff, Ed25519: cfg.TestEd25519, IPv6: cfg.TestIPv6, Cycle: cfg.Flags.TestCycle,
 		Connect: a.probe, Reached: a.memory.Reached,
 	})
-	rsa, _ := s.Identities()
-	trusted := map[[20]byte]bool{}
-	for _, t := range s.cfg.Trusted {
-		trusted[t.RSA] = true
+	if cfg.Bridges != nil {
+		a.bridges = a.newBridges()
+	} else {
+		a.newVoting()
 	}
-	a.opinions = dirauth.NewOpinions(dirauth.OpinionConfig{
-		Log: s.log, Flags: cfg.Flags, Start: s.started, Source: a.source, Self: rsa, Trusted: trusted,
-		Timing: cfg.Timing, IntervalsValid: cfg.Intervals, ClientVersions: cfg.ClientVersions, ServerVersions: cfg.ServerVersions,
-		Params: cfg.Params, AllowPrivate: cfg.AllowPrivate, Bandwidths: cfg.Bandwidths, Relays: a.voted, Hibernating: s.hibernating,
-		Live: a.live, Microdescs: a.giveMicrodescs,
-	}, a.reach, a.memory)
-	identity := a.keys.Current().Cert.Fingerprint
-	vc := dirauth.Config{
-		Env: e, Identity: identity, Voters: cfg.Voters, Keys: a.votingKeys, Initial: cfg.Initial, MinInterval: cfg.MinInterval,
-		Opinion: a.opinions.Vote, Bandwidths: cfg.Bandwidths, Live: a.live, Publish: a.publish, Missing: a.missing, Take: a.take,
-	}
-	if cfg.Random {
-		vc.Random = dirauth.NewRandom(s.log, e.State, e.Now, srv.Config{
-			Identity: identity, Participate: true, Version: s.cfg.Version,
-			Known: func(id [20]byte) bool {
-				for _, v := range cfg.Voters {
-					if v.V3Ident == id {
-						return true
-					}
-				}
-				return false
-			},
-		}, a.interval)
-	}
-	a.voting = dirauth.New(vc)
 	return a, nil
+}
+
+// trusted are the identities of all authorities.
+func (a *authority) trusted() map[[20]byte]bool {
+	set := map[[20]byte]bool{}
+	for _, t := range a.s.cfg.Trusted {
+		set[t.RSA] = true
+	}
+	return set
 }
 
 // openPins reads the journal of pinned keys, and begins a new run in it.
@@ -170,8 +160,10 @@ func (a *authority) admission() (admit.Config, error) {
 
 // reload reads the files of the operator again.
 func (a *authority) reload() {
-	if err := a.keys.Reload(); err != nil {
-		a.s.log.Warn("The keys of the authority stay what they were", "err", err)
+	if a.keys != nil {
+		if err := a.keys.Reload(); err != nil {
+			a.s.log.Warn("The keys of the authority stay what they were", "err", err)
+		}
 	}
 	cfg, err := a.admission()
 	if err != nil {
@@ -183,7 +175,7 @@ func (a *authority) reload() {
 	}
 }
 
-// loadRelays takes the descriptors that the directory cache has on disk.
+// loadRelays takes the descriptors that the directory cache has on disk: those of relays, or of bridges.
 func (a *authority) loadRelays() {
 	disk := a.s.cfg.Cache
 	if disk == nil {
@@ -191,6 +183,9 @@ func (a *authority) loadRelays() {
 	}
 	store, now := dirstore.Store{Files: disk}, a.s.cfg.Env.Now()
 	err := store.ReadSigned(dirstore.Routers, func(d dirstore.Signed) {
+		if d.General() != (a.cfg.Bridges == nil) {
+			return // a vote must not list what was a bridge authority's
+		}
 		if r, err := routerdesc.Parse(d.Text); err == nil && now.Before(r.KeysExpire) {
 			a.relays.Add(r, false, now)
 		}
@@ -198,48 +193,6 @@ func (a *authority) loadRelays() {
 	if err != nil {
 		a.s.log.Warn("The stored descriptors cannot be read", "err", err)
 	}
-}
-
-// source says who we are in votes.
-func (a *authority) source() consensus.DirSource {
-	d := consensus.DirSource{Nickname: a.s.cfg.Info.Nickname, Contact: a.s.cfg.Info.Contact, DirPort: a.dirPort(), ORPort: a.s.cfg.Info.Port}
-	if d.Contact == "" {
-		d.Contact = "(none)"
-	}
-	for _, addr := range a.s.publisher.Addrs() {
-		if addr.Is4() {
-			d.Addr = addr
-			break
-		}
-	}
-	d.Hostname = d.Addr.String()
-	for _, name := range a.s.cfg.Info.Names {
-		if strings.Contains(name, ".") {
-			d.Hostname = name
-			break
-		}
-	}
-	return d
-}
-
-// dirPort is the one that the others know.
-func (a *authority) dirPort() uint16 {
-	id := a.keys.Current().Cert.Fingerprint
-	for _, v := range a.cfg.Voters {
-		if v.V3Ident == id && len(v.Dirs) > 0 {
-			return v.Dirs[0].Port()
-		}
-	}
-	return 0
-}
-
-func (a *authority) votingKeys() *dirauth.Keys {
-	k := a.keys.Current()
-	keys := &dirauth.Keys{Cert: k.Cert, Signing: k.Signing.Key()}
-	if k.Legacy != nil {
-		keys.LegacyCert, keys.LegacySigning = k.Legacy.Cert, k.Legacy.Signing.Key()
-	}
-	return keys
 }
 
 // directory is the node's; nil while there is none.
@@ -257,84 +210,15 @@ func (a *authority) live() *consensus.Consensus {
 	return nil
 }
 
-// interval is the time between votes.
-func (a *authority) interval() time.Duration {
-	if c := a.live(); c != nil {
-		return c.FreshUntil.Sub(c.ValidAfter)
-	}
-	return a.cfg.Initial.Interval
-}
-
-var errNoDirectory = errors.New("the directory is not there yet")
-
-func (a *authority) publish(_ consensus.Flavor, text []byte, certs [][]byte) error {
-	d := a.directory()
-	if d == nil {
-		return errNoDirectory
-	}
-	d.GiveCerts(certs...)
-	return d.GiveConsensus(text)
-}
-
-func (a *authority) giveMicrodescs(texts [][]byte, at time.Time) {
-	if d := a.directory(); d != nil {
-		d.GiveMicrodescs(texts, at)
-	}
-}
-
-// voted lists the relays that a vote is about.
-func (a *authority) voted() (list []dirauth.Relay) {
-	for r := range a.relays.Routers() {
-		list = append(list, dirauth.Relay{Descriptor: r.Descriptor, Status: r.Status})
-	}
-	return list
-}
-
-// missing lists the descriptors that a vote refers to, and that we have not and might take.
-func (a *authority) missing(v *vote.Vote) (digests [][20]byte) {
-	for i := range v.Relays {
-		e := &v.Relays[i]
-		digest := [20]byte(e.Status.Digest[:20])
-		old := a.relays.Router(e.Status.ID)
-		switch {
-		case a.s.cache.HasDescriptor(digest):
-		case old != nil && old.Descriptor.Published.Unix() >= e.Status.Published:
-		case a.relays.WouldReject(admit.Identity{RSA: e.Status.ID, Ed25519: e.Ed25519, OR: e.Status.IPv4()}):
-		default:
-			digests = append(digests, digest)
-		}
-	}
-	return digests
-}
-
-// take takes descriptors that another authority gave us.
-func (a *authority) take(text []byte) {
-	now := a.s.cfg.Env.Now()
-	for d := range dirstore.Split(dirstore.Routers, text) {
-		r, err := routerdesc.Parse(d.Text)
-		if err != nil || !now.Before(r.KeysExpire) {
-			continue
-		}
-		if outcome, _ := a.relays.Add(r, true, now); outcome == admit.Added {
-			a.added(r)
-		}
-	}
-}
-
-// added makes the others know a descriptor that is new.
-func (a *authority) added(d *routerdesc.Descriptor) {
-	a.reach.Changed(d)
-	if dir := a.directory(); dir != nil {
-		dir.GiveRouter(d)
-	}
-}
-
-// upload takes what a relay sends.
+// upload takes what a relay sends, or a bridge.
 func (a *authority) upload(r *dircache.Request) *dircache.Reply {
-	now := a.s.cfg.Env.Now()
+	dir, now := a.directory(), a.s.cfg.Env.Now()
+	if a.bridges != nil && dir == nil { // it could not be stored, and is nowhere else
+		return &dircache.Reply{Status: dirhttp.StatusBusy, Reason: "Directory busy, try again later"}
+	}
 	res := a.relays.Upload(r.From.Addr, r.Body, now)
 	for _, x := range res.Refusals {
-		a.s.log.Debug("An uploaded document is not taken", "from", r.From.Addr, "outcome", x.Outcome, "reason", x.Message, "err", x.Err)
+		a.s.log.Debug("An uploaded document is not taken", "from", safelog.Of(r.From.Addr), "outcome", x.Outcome, "reason", x.Message, "err", x.Err)
 	}
 	var journal []byte
 	for _, p := range res.Pins {
@@ -345,28 +229,31 @@ func (a *authority) upload(r *dircache.Request) *dircache.Reply {
 			a.s.log.Warn("A pair of keys cannot be pinned on disk", "file", pinFile, "err", err)
 		}
 	}
-	for _, x := range res.Routers {
-		a.added(x.Descriptor)
-	}
-	if dir := a.directory(); dir != nil {
-		for _, e := range res.Extras {
-			dir.GiveExtraInfo(e)
-		}
+	if a.bridges != nil {
+		a.storeBridges(dir, r.From, &res)
+	} else {
+		a.giveRelays(dir, &res)
 	}
 	return &dircache.Reply{Status: res.Status, Reason: res.Reason, NotNew: res.NotNew}
 }
 
 // hook answers requests that only authorities answer.
 func (a *authority) hook(ctx context.Context, r *dircache.Request) *dircache.Reply {
-	if r.Method == "POST" && r.Path == dirhttp.PathUpload {
+	switch {
+	case r.Method == "POST" && r.Path == dirhttp.PathUpload:
 		return a.upload(r)
+	case a.bridges != nil:
+		return a.listBridges(r)
 	}
 	return a.voting.Hook(ctx, r)
 }
 
 func (a *authority) maxUpload(path string, from dircache.From) int {
-	if path == dirhttp.PathUpload {
+	switch {
+	case path == dirhttp.PathUpload:
 		return admit.MaxBody
+	case a.bridges != nil:
+		return 0
 	}
 	return a.voting.MaxUpload(path, from)
 }
@@ -382,16 +269,12 @@ func (a *authority) probe(ctx context.Context, t link.Target) error {
 
 var errProbed = errors.New("the relay is reachable")
 
-// own takes the descriptor of this very relay.
-func (a *authority) own(d *publish.Documents) {
-	if r, err := routerdesc.Parse(d.Descriptor); err == nil {
-		a.relays.Add(r, true, a.s.cfg.Env.Now())
-	}
-}
-
-// run votes and tests, until ctx ends.
+// run does what the authority is there for, until ctx ends.
 func (a *authority) run(ctx context.Context) error {
 	defer a.probes.Close()
+	if a.bridges != nil {
+		return a.writeBridges(ctx)
+	}
 	select {
 	case <-a.client:
 	case <-ctx.Done():
@@ -406,8 +289,10 @@ func (a *authority) tend(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		now := a.s.cfg.Env.Now()
-		if w, ok := a.keys.Check(now); ok {
-			a.s.log.Log(ctx, w.Level, w.Text)
+		if a.keys != nil {
+			if w, ok := a.keys.Check(now); ok {
+				a.s.log.Log(ctx, w.Level, w.Text)
+			}
 		}
 		if n := a.relays.Expire(now, a.s.cache.Lists); n > 0 {
 			a.s.log.Debug("Descriptors that are too old are forgotten", "count", n)

@@ -31,6 +31,9 @@ func (s *Server) Mirror() *dirsync.Mirror {
 	if s.cache == nil {
 		return nil
 	}
+	if a := s.authority; a != nil && a.bridges != nil {
+		return &dirsync.Mirror{Sink: bridgeSink{s.cache, a.relays}, ExtraInfo: s.cfg.ExtraInfo, Stored: true}
+	}
 	return &dirsync.Mirror{Sink: s.cache, ExtraInfo: s.cfg.ExtraInfo}
 }
 

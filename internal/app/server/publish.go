@@ -68,7 +68,7 @@ func (s *Server) published(d *publish.Documents) {
 	if s.cache == nil {
 		return
 	}
-	if s.authority != nil {
+	if s.authority != nil && s.authority.bridges == nil {
 		s.authority.own(d)
 	}
 	fp := s.keys.current().Fingerprint()

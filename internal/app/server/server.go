@@ -177,9 +177,11 @@ func New(cfg Config) (*Server, error) {
 		s.cache = dircache.NewCache(dircache.CacheConfig{Env: cfg.Env, Disk: disk, MaxConsensusAge: cfg.MaxDiffAge, KeepConsensuses: cfg.Diffs, Lean: cfg.LeanCache})
 		s.hsdir = hsdir.New(hsdir.Config{Env: cfg.Env, MaxBytes: cmp.Or(cfg.MaxHSDir, cfg.MaxMemory/5), Stored: s.stats.OnionStored})
 		s.memory.Register(memacct.Holder{Name: "onion service descriptors", Memory: s.hsdir.Memory, Shrink: s.hsdir.Shrink, Limit: s.hsdir.MaxBytes})
-		s.answer = dircache.NewServer(dircache.Config{
-			Env: cfg.Env, FrontPage: cfg.FrontPage, Note: s.stats.DirRequest, Hook: s.hook, MaxUpload: s.maxUpload,
-		}, s.cache)
+		answers := dircache.Config{Env: cfg.Env, FrontPage: cfg.FrontPage, Note: s.stats.DirRequest, Hook: s.hook, MaxUpload: s.maxUpload}
+		if cfg.Authority != nil && cfg.Authority.Bridges != nil {
+			answers.Bridges = bridgeDocs{s}
+		}
+		s.answer = dircache.NewServer(answers, s.cache)
 		rc.Directory = s.directory
 	}
 	s.relay = relay.New(rc)
