@@ -10,8 +10,8 @@ import (
 
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safego"
-	"github.com/tropea-net/tropea/internal/role/dirauth/flags"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
+	"github.com/tropea-net/tropea/internal/role/dirauth/flags"
 	"github.com/tropea-net/tropea/internal/wire/routerdesc"
 )
 
