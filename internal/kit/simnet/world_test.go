@@ -24,8 +24,7 @@ type world struct {
 	t      *testing.T
 	cfg    simnet.Config
 	server *memnet.Host
-	start  time.Time // of the first hour with a consensus
-	real   time.Time // when the bubble began, by the clock of the wall
+	first  time.Time // hour with a consensus
 	wg     sync.WaitGroup
 
 	mu     sync.Mutex
@@ -52,7 +51,7 @@ const (
 func newWorld(t *testing.T, cfg simnet.Config) *world {
 	time.Sleep(time.Until(firstDay))
 	cfg.Interval = time.Hour
-	w := &world{Net: begin(t, cfg), t: t, cfg: cfg, start: firstDay.Truncate(time.Hour).Add(time.Hour)}
+	w := &world{Net: begin(t, cfg), t: t, cfg: cfg, first: firstDay.Truncate(time.Hour).Add(time.Hour)}
 	w.server = w.Host("server")
 	l, err := w.server.Listen(t.Context(), "tcp", serverPort)
 	if err != nil {
@@ -116,7 +115,7 @@ func (w *world) wantService(what string, most int) {
 }
 
 // until sleeps until some time after the start.
-func (w *world) until(d time.Duration) { time.Sleep(time.Until(w.start.Add(d))) }
+func (w *world) until(d time.Duration) { time.Sleep(time.Until(w.first.Add(d))) }
 
 // consensus asks an authority for the consensus in force.
 func (w *world) consensus(auth *simnet.Node, flavor string) (text []byte, c *consensus.Consensus, err error) {
