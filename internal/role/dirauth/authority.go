@@ -110,28 +110,44 @@ func (a *Authority) Run(ctx context.Context) error {
 		a.cfg.Random.Begin(a.schedule(a.cfg.Env.Now()).ValidAfter)
 	}
 	for {
-		s := a.schedule(a.cfg.Env.Now())
-		a.round.reschedule(s)
-		for _, step := range []struct {
-			at time.Time
-			do func(context.Context)
-		}{
-			{s.Vote, a.vote}, {s.FetchVotes, a.fetchVotes}, {s.Compute, a.compute}, {s.FetchSignatures, a.fetchSignatures}, {s.ValidAfter, a.publish},
-		} {
-			if err := a.sleepUntil(ctx, step.at); err != nil {
-				return err
-			}
-			step.do(ctx)
+		if err := a.runRound(ctx, a.timing()); err != nil && !errors.Is(err, errClockSet) {
+			return err
 		}
 	}
 }
 
-// sleepUntil waits for a time of the wall clock, which may be set meanwhile.
-func (a *Authority) sleepUntil(ctx context.Context, at time.Time) error {
+// runRound makes the next consensus.
+func (a *Authority) runRound(ctx context.Context, t Timing) error {
+	s := NextSchedule(a.cfg.Env.Now(), t)
+	a.round.reschedule(s)
+	for _, step := range []struct {
+		at time.Time
+		do func(context.Context)
+	}{
+		{s.Vote, a.vote}, {s.FetchVotes, a.fetchVotes}, {s.Compute, a.compute}, {s.FetchSignatures, a.fetchSignatures}, {s.ValidAfter, a.publish},
+	} {
+		early := func(now time.Time) bool { return NextSchedule(now, t).ValidAfter.Before(s.ValidAfter) }
+		if err := a.sleepUntil(ctx, step.at, early); err != nil {
+			return err
+		}
+		step.do(ctx)
+	}
+	return nil
+}
+
+var errClockSet = errors.New("the clock was set back")
+
+// sleepUntil waits for a time of the wall clock, which may be set meanwhile: errClockSet says that it is early now.
+func (a *Authority) sleepUntil(ctx context.Context, at time.Time, early func(now time.Time) bool) error {
 	for {
-		wait := at.Sub(a.cfg.Env.Now())
+		now := a.cfg.Env.Now()
+		wait := at.Sub(now)
 		if wait <= 0 {
 			return nil
+		}
+		if early(now) {
+			safelog.Notice(a.log, "The clock was set back: the vote is on an earlier consensus now")
+			return errClockSet
 		}
 		t := time.NewTimer(min(wait, time.Minute))
 		select {

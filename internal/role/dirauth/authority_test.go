@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +42,7 @@ type member struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 
+	skew      atomic.Int64 // of the clock, a time.Duration
 	mu        sync.Mutex
 	keyring   *consensus.Keyring
 	published map[time.Time]map[consensus.Flavor][]byte // by valid-after
@@ -67,7 +69,7 @@ func newBed(t *testing.T, n int) *bed {
 		}
 		m := &member{host: b.net.Host(x.Nickname, addrOf(i)), keyring: consensustest.Keyring(all), published: map[time.Time]map[consensus.Flavor][]byte{}}
 		m.Authority = New(Config{
-			Env:      env.Env{Net: m.host, Now: time.Now, Log: slog.New(slog.DiscardHandler), State: new(statefile.Mem)},
+			Env:      env.Env{Net: m.host, Now: m.now, Log: slog.New(slog.DiscardHandler), State: new(statefile.Mem)},
 			Identity: x.ID(), Voters: voters, Keys: func() *Keys { return &Keys{Cert: cert, Signing: x.Signing} },
 			Initial: testTiming, MinInterval: vote.MinInterval,
 			Opinion:    func(_ context.Context, v *vote.Vote) error { return m.opinion(v, i) },
@@ -93,10 +95,12 @@ func (m *member) opinion(v *vote.Vote, i int) error {
 	return nil
 }
 
+func (m *member) now() time.Time { return time.Now().Add(time.Duration(m.skew.Load())) }
+
 func (m *member) liveConsensus() *consensus.Consensus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.live == nil || !time.Now().Before(m.live.ValidUntil) {
+	if m.live == nil || !m.now().Before(m.live.ValidUntil) {
 		return nil
 	}
 	return m.live
@@ -285,4 +289,28 @@ func TestOtherOpinions(t *testing.T) {
 			b.wantSame(next, 3, b.auths[:3]...)
 		})
 	})
+}
+
+// One whose clock was hours ahead takes part again in the first vote after it was set right.
+func TestClockSetBack(t *testing.T) {
+	for name, at := range map[string]time.Duration{"between votes": 20 * time.Minute, "during a vote": 52 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBed(t, 4)
+				b.auths[3].skew.Store(int64(3 * time.Hour))
+				next := hour(1)
+				b.run(func() {
+					time.Sleep(time.Until(next.Add(time.Minute)))
+					b.wantSame(next, 3, b.auths[:3]...)
+					time.Sleep(time.Until(next.Add(at)))
+					b.auths[3].skew.Store(0)
+					if at > 50*time.Minute { // the others have voted
+						next = next.Add(time.Hour)
+					}
+					time.Sleep(time.Until(next.Add(time.Hour + time.Minute)))
+					b.wantSame(next.Add(time.Hour), 4, b.auths...)
+				})
+			})
+		})
+	}
 }

@@ -319,10 +319,13 @@ func (r *round) complete() bool {
 	return true
 }
 
-// reschedule changes the times of the round that has not begun.
+// reschedule changes the times of the round. If it is about another consensus now, what has come is of no use.
 func (r *round) reschedule(s Schedule) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !s.ValidAfter.Equal(r.schedule.ValidAfter) {
+		r.votes, r.pending, r.queued = nil, nil, nil
+	}
 	r.schedule = s
 }
 
