@@ -149,6 +149,7 @@ func (s *Server) testBandwidth(ctx context.Context) error {
 
 // followLinks learns from authorities how they see us and our clock, until ctx ends.
 func (s *Server) followLinks(ctx context.Context, sub *event.Sub) error {
+	told := skews{}
 	for {
 		e, err := event.Next[link.Event](ctx, sub)
 		var overrun *event.OverrunError
@@ -161,7 +162,8 @@ func (s *Server) followLinks(ctx context.Context, sub *event.Sub) error {
 		case e.State != link.StateOpen || e.Accepted || !s.isAuthority(e.Target.RSA):
 			continue
 		}
-		s.skewed.Store(e.Skew.Abs() >= maxSkew)
+		told[e.Target.RSA] = e.Skew
+		s.skewed.Store(told.wrong())
 		if l := s.links.Find(e.Target); l != nil && l.SeenFrom().IsValid() {
 			s.publisher.Suggest(l.SeenFrom(), fmt.Sprintf("%X", e.Target.RSA))
 		}
@@ -173,6 +175,21 @@ const linkEvents = 256
 // maxSkew is how far our clock may be off, as authorities see it, for a descriptor to be published: they refuse those from the
 // future. C tor: NETINFO_NOTICE_SKEW.
 const maxSkew = time.Hour
+
+// skews are how far our clock is ahead of that of each authority, as far as they have told.
+type skews map[[20]byte]time.Duration
+
+// wrong tells whether our clock is: most of the authorities say so. One of them whose own clock is wrong, or who lies, cannot keep
+// us out of the network.
+func (s skews) wrong() bool {
+	off := 0
+	for _, d := range s {
+		if d.Abs() >= maxSkew {
+			off++
+		}
+	}
+	return 2*off > len(s)
+}
 
 func (s *Server) isAuthority(rsa [20]byte) bool {
 	for _, a := range s.cfg.Trusted {
