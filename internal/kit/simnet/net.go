@@ -238,8 +238,19 @@ func (n *Net) notReady() error {
 // Trace is the last events that the nodes have logged, at most so many, one a line.
 func (n *Net) Trace(events int) string { return n.trace.text(events) }
 
+// Events counts what the nodes have logged.
+func (n *Net) Events() map[Kind]int { return n.trace.kinds() }
+
 // Warnings counts what the nodes have warned of, by message.
-func (n *Net) Warnings() map[string]int { return n.trace.warned() }
+func (n *Net) Warnings() map[string]int {
+	list := map[string]int{}
+	for k, count := range n.Events() {
+		if k.Level >= slog.LevelWarn {
+			list[k.Text] += count
+		}
+	}
+	return list
+}
 
 // Errors lists what went wrong that never may.
 func (n *Net) Errors() []string { return n.trace.failed() }
@@ -249,4 +260,9 @@ func (n *Net) Close() {
 	for _, node := range slices.Backward(n.nodes) {
 		node.Stop()
 	}
+}
+
+// Note puts into the trace what somebody has done to a node.
+func (n *Net) Note(node, what string) {
+	slog.New(n.trace.handler(node)).Info("▶ " + what)
 }

@@ -19,11 +19,17 @@ type trace struct {
 	level slog.Level
 	also  slog.Handler // gets all records, too; may be nil
 
-	mu       sync.Mutex
-	ring     []entry // of traceLen at most; next is the oldest one then
-	next     int
-	warnings map[string]int
-	errors   []string
+	mu     sync.Mutex
+	ring   []entry // of traceLen at most; next is the oldest one then
+	next   int
+	counts map[Kind]int
+	errors []string
+}
+
+// A Kind is what log records have in common.
+type Kind struct {
+	Level slog.Level
+	Text  string
 }
 
 type entry struct {
@@ -36,14 +42,12 @@ type entry struct {
 func (t *trace) add(e entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case e.Level >= slog.LevelError:
+	if t.counts == nil {
+		t.counts = map[Kind]int{}
+	}
+	t.counts[Kind{e.Level, e.Message}]++
+	if e.Level >= slog.LevelError {
 		t.errors = append(t.errors, e.String())
-	case e.Level >= slog.LevelWarn:
-		if t.warnings == nil {
-			t.warnings = map[string]int{}
-		}
-		t.warnings[e.Message]++
 	}
 	if len(t.ring) < traceLen {
 		t.ring = append(t.ring, e)
@@ -80,11 +84,10 @@ func (t *trace) text(n int) string {
 	return b.String()
 }
 
-// warned counts the warnings so far, by message.
-func (t *trace) warned() map[string]int {
+func (t *trace) kinds() map[Kind]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return maps.Clone(t.warnings)
+	return maps.Clone(t.counts)
 }
 
 // failed lists what was logged as an error: in a healthy program there is none.

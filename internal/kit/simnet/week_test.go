@@ -99,7 +99,7 @@ func (w *world) wantChanges(since memory, onion bool) {
 func TestWeek(t *testing.T) {
 	cfg := simnet.Config{
 		Authorities: 5, Relays: 20, Exits: 10, Clients: 10, Link: memnet.Link{Latency: 20 * time.Millisecond},
-		Params: must(params.Parse([]byte("onion-key-grace-period-days=1 onion-key-rotation-days=1"))),
+		Params: must(params.Parse([]byte("onion-key-grace-period-days=2 onion-key-rotation-days=2"))),
 	}
 	short := testing.Short() || raceDetector
 	if raceDetector {
@@ -129,7 +129,7 @@ func TestWeek(t *testing.T) {
 			if only := os.Getenv("CHAPTER"); only != "" && chapter.name != only {
 				continue
 			}
-			t.Logf("%s %s", time.Now().UTC().Format("Jan _2 15:04"), chapter.name)
+			t.Logf("%s %s: %s", time.Now().UTC().Format("Jan _2 15:04"), chapter.name, w.size())
 			chapter.run()
 			w.healthy(quiet)
 		}

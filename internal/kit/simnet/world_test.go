@@ -2,9 +2,13 @@ package simnet_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"net/netip"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -201,8 +205,39 @@ func (w *world) tell() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.t.Logf("%d fetches", w.good)
-	warnings := w.Warnings()
-	for _, text := range slices.Sorted(maps.Keys(warnings)) {
-		w.t.Logf("%5d × %s", warnings[text], text)
+	events := w.Events()
+	kinds := slices.SortedFunc(maps.Keys(events), func(a, b simnet.Kind) int {
+		return cmp.Or(cmp.Compare(b.Level, a.Level), cmp.Compare(events[b], events[a]), cmp.Compare(a.Text, b.Text))
+	})
+	for _, k := range kinds {
+		w.t.Logf("%6d %-6v %.150s", events[k], k.Level, k.Text)
 	}
+}
+
+// size tells how large the world is.
+func (w *world) size() string {
+	var links, files, bytes int
+	for _, n := range w.Nodes(simnet.Authority, simnet.Relay, simnet.Exit, simnet.Client) {
+		if c := n.Client(); c != nil {
+			links += len(c.Links().Links())
+		}
+		for _, size := range n.Files().Sizes() {
+			files++
+			bytes += size
+		}
+	}
+	if os.Getenv("SIZES") != "" {
+		by := map[string]int{}
+		for _, n := range w.Nodes(simnet.Authority, simnet.Relay, simnet.Exit, simnet.Client) {
+			for name, size := range n.Files().Sizes() {
+				dir, _, _ := strings.Cut(name, "/")
+				by[n.Name[:4]+" "+dir] += size
+			}
+		}
+		keys := slices.SortedFunc(maps.Keys(by), func(a, b string) int { return by[b] - by[a] })
+		for _, k := range keys[:8] {
+			w.t.Logf("%s %d", k, by[k])
+		}
+	}
+	return fmt.Sprintf("%d goroutines, %d ends of links, %d files of %d KiB", runtime.NumGoroutine(), links, files, bytes>>10)
 }

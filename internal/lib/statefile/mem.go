@@ -33,6 +33,17 @@ func (m *Mem) TearNextAppend(n int) {
 	m.tear = n + 1
 }
 
+// Sizes tells the length of each file, in bytes.
+func (m *Mem) Sizes() map[string]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sizes := make(map[string]int, len(m.files))
+	for name, data := range m.files {
+		sizes[name] = len(data)
+	}
+	return sizes
+}
+
 // Read implements [Store].
 func (m *Mem) Read(name string) ([]byte, error) {
 	data, _, err := m.Map(name)
