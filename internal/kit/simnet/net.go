@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/netx"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
 	"github.com/tropea-net/tropea/internal/role/dirauth"
+	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/consensus/consensustest"
 	"github.com/tropea-net/tropea/internal/wire/params"
 )
@@ -61,6 +63,7 @@ type Net struct {
 
 	cfg      Config
 	trace    trace
+	cells    cells
 	mem      *memnet.Net // nil on loopback
 	security link.Security
 	timing   dirauth.Timing
@@ -92,7 +95,8 @@ func New(cfg Config) (*Net, error) {
 	n := &Net{cfg: cfg, Rand: rand.New(rand.NewPCG(cfg.Seed, 0)), born: time.Now()}
 	n.trace.level, n.trace.also = cfg.Trace, cfg.Log
 	if !cfg.TLS {
-		n.security = Plain{}
+		n.cells.names, n.cells.counts = map[netip.Addr]string{}, map[cell.Command]int{}
+		n.security = Plain{Cell: n.cells.add}
 	}
 	if !cfg.Loopback {
 		n.mem = memnet.New(cfg.Link)
@@ -143,6 +147,9 @@ func (n *Net) place() error {
 				return err
 			}
 			n.nodes = append(n.nodes, node)
+			if node.host != nil && n.cells.names != nil {
+				n.cells.names[node.host.Addr()] = node.Name
+			}
 		}
 	}
 	for _, node := range n.Nodes(Authority) {
@@ -237,6 +244,16 @@ func (n *Net) notReady() error {
 
 // Trace is the last events that the nodes have logged, at most so many, one a line.
 func (n *Net) Trace(events int) string { return n.trace.text(events) }
+
+// Cells is the last cells that were sent, at most so many, one a line; nothing with TLS.
+func (n *Net) Cells(most int) string { return n.cells.text(most) }
+
+// CellCounts counts the cells that were sent, by command; nothing with TLS.
+func (n *Net) CellCounts() map[cell.Command]int {
+	n.cells.mu.Lock()
+	defer n.cells.mu.Unlock()
+	return maps.Clone(n.cells.counts)
+}
 
 // Events counts what the nodes have logged.
 func (n *Net) Events() map[Kind]int { return n.trace.kinds() }

@@ -10,10 +10,13 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/wire/cell"
 )
 
 // Plain is a link.Security that encrypts nothing. It costs next to nothing, and leaves to the cells what they have to do: the
@@ -21,15 +24,18 @@ import (
 //
 //	initiator → nonce (32 bytes)
 //	responder → nonce (32 bytes), length of the certificate (2 bytes), certificate
-type Plain struct{}
+type Plain struct {
+	// Cell is told of each cell of a fixed length that is sent; nil is told nothing.
+	Cell func(from, to netip.AddrPort, circ cell.CircID, cmd cell.Command)
+}
 
 var _ link.Security = Plain{}
 
 const nonceLen = 32
 
 // Client implements link.Security.
-func (Plain) Client(ctx context.Context, c net.Conn) (link.SecureConn, error) {
-	return plainShake(ctx, c, func(p *plainConn) error {
+func (s Plain) Client(ctx context.Context, c net.Conn) (link.SecureConn, error) {
+	return s.shake(ctx, c, func(p *plainConn) error {
 		if _, err := c.Write(p.nonces[:nonceLen]); err != nil {
 			return err
 		}
@@ -45,8 +51,8 @@ func (Plain) Client(ctx context.Context, c net.Conn) (link.SecureConn, error) {
 }
 
 // Server implements link.Security.
-func (Plain) Server(ctx context.Context, c net.Conn, cert *tls.Certificate) (link.SecureConn, error) {
-	return plainShake(ctx, c, func(p *plainConn) error {
+func (s Plain) Server(ctx context.Context, c net.Conn, cert *tls.Certificate) (link.SecureConn, error) {
+	return s.shake(ctx, c, func(p *plainConn) error {
 		if _, err := io.ReadFull(c, p.nonces[:nonceLen]); err != nil {
 			return err
 		}
@@ -58,9 +64,9 @@ func (Plain) Server(ctx context.Context, c net.Conn, cert *tls.Certificate) (lin
 	}, nonceLen)
 }
 
-// plainShake runs a side of the handshake; its nonce goes to own.
-func plainShake(ctx context.Context, c net.Conn, run func(*plainConn) error, own int) (link.SecureConn, error) {
-	p := &plainConn{Conn: c}
+// shake runs a side of the handshake; its nonce goes to own.
+func (s Plain) shake(ctx context.Context, c net.Conn, run func(*plainConn) error, own int) (link.SecureConn, error) {
+	p := &plainConn{Conn: c, tap: s.Cell}
 	rand.Read(p.nonces[own : own+nonceLen])
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 	err := run(p)
@@ -76,8 +82,22 @@ func plainShake(ctx context.Context, c net.Conn, run func(*plainConn) error, own
 
 type plainConn struct {
 	net.Conn
+	tap    func(from, to netip.AddrPort, circ cell.CircID, cmd cell.Command)
 	nonces [2 * nonceLen]byte
 	cert   []byte
+}
+
+// cellLen is the length of fixed cells on links of version 4 and later. An open link writes whole cells.
+const cellLen = 5 + cell.BodyLen
+
+func (p *plainConn) Write(b []byte) (int, error) {
+	if p.tap != nil && len(b)%cellLen == 0 {
+		from, to := addrOf(p.LocalAddr()), addrOf(p.RemoteAddr())
+		for c := range slices.Chunk(b, cellLen) {
+			p.tap(from, to, cell.CircID(binary.BigEndian.Uint32(c)), cell.Command(c[4]))
+		}
+	}
+	return p.Conn.Write(b)
 }
 
 func (p *plainConn) Certificate() []byte { return p.cert }
@@ -105,4 +125,11 @@ func (p *plainConn) ExportKeyingMaterial(label string, context []byte, n int) ([
 	h.Write([]byte(label))
 	h.Write(context)
 	return h.Sum(nil)[:n], nil
+}
+
+func addrOf(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.AddrPort()
+	}
+	return netip.AddrPort{}
 }

@@ -27,6 +27,7 @@ func begin(t *testing.T, cfg simnet.Config) *simnet.Net {
 		}
 		if t.Failed() {
 			t.Logf("seed %d, warnings %v, the last events:\n%s", cfg.Seed, n.Warnings(), n.Trace(200))
+			t.Logf("the last cells:\n%s", n.Cells(50))
 		}
 	})
 	return n

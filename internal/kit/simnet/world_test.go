@@ -205,6 +205,7 @@ func (w *world) tell() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.t.Logf("%d fetches", w.good)
+	w.t.Logf("cells: %v", w.CellCounts())
 	events := w.Events()
 	kinds := slices.SortedFunc(maps.Keys(events), func(a, b simnet.Kind) int {
 		return cmp.Or(cmp.Compare(b.Level, a.Level), cmp.Compare(events[b], events[a]), cmp.Compare(a.Text, b.Text))
