@@ -81,6 +81,30 @@ func TestLatencyAndBandwidth(t *testing.T) {
 	})
 }
 
+// What is lost comes later, and in order; the stream is whole.
+func TestLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := connect(t, memnet.Link{Latency: 10 * time.Millisecond, Loss: 0.3})
+		data := make([]byte, 1000)
+		rand.Read(data)
+		go func() {
+			for i := range data {
+				d.client.Write(data[i : i+1])
+				time.Sleep(time.Millisecond)
+			}
+			d.client.Close()
+		}()
+		start := time.Now()
+		got, err := io.ReadAll(d.serv)
+		if err != nil || !bytes.Equal(got, data) {
+			t.Errorf("got %d bytes, %v; want what was sent", len(got), err)
+		}
+		if took := time.Since(start); took < time.Second+200*time.Millisecond {
+			t.Errorf("took %v, as if nothing was lost", took)
+		}
+	})
+}
+
 func TestWaitReadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := connect(t, memnet.Link{Latency: time.Second})

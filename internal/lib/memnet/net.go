@@ -10,6 +10,7 @@ package memnet
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"time"
@@ -20,6 +21,26 @@ type Link struct {
 	Latency   time.Duration // one way
 	Bandwidth int64         // bytes per second of one direction of one connection; 0 means no limit
 	Buffer    int           // bytes of one direction that are sent and not yet read, as a TCP window; 0 means 256 KiB
+
+	// Loss is the share of packets that do not arrive: datagrams are lost, and what a TCP connection carries comes a
+	// retransmission later, with all that is behind it.
+	Loss float64
+}
+
+// retransmit is how much later than a lost packet it is sent again, at least, as Linux has it.
+const retransmit = 200 * time.Millisecond
+
+// lost tells whether chance has a packet get lost.
+func (l Link) lost() bool { return l.Loss > 0 && rand.Float64() < l.Loss }
+
+// delay is how long a packet is under way on a connection, with all retransmissions, each of which waits twice as long as the
+// one before.
+func (l Link) delay() time.Duration {
+	d := l.Latency
+	for wait := max(retransmit, 2*l.Latency); wait < time.Minute && l.lost(); wait *= 2 {
+		d += wait
+	}
+	return d
 }
 
 const defaultBuffer = 256 << 10

@@ -135,6 +135,9 @@ func (c *PacketConn) send(b []byte, to netip.AddrPort) (int, error) {
 	if from.Addr().IsUnspecified() {
 		from = netip.AddrPortFrom(c.host.source(to.Addr()), from.Port())
 	}
+	if link.lost() {
+		return len(b), nil
+	}
 	arrive := time.Now().Add(link.Latency)
 	if other := peer.packetConnFor(from, to); other != nil {
 		other.put(datagram{from: from, data: bytes.Clone(b), arrive: arrive})

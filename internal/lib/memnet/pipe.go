@@ -28,6 +28,7 @@ type pipe struct {
 	buf      bytes.Buffer // all bytes written and not yet read
 	marks    []mark       // which bytes of buf arrive when, in order
 	departed time.Time    // when the last byte so far departs
+	arrived  time.Time    // and when it arrives
 	lowat    int          // bound on bytes not yet departed; 0 means none
 	cut      bool         // nothing arrives
 	writing  bool         // a write is under way; others wait, so that their bytes do not mix
@@ -192,7 +193,11 @@ func (p *pipe) putLocked(b []byte, now time.Time) {
 
 // markLocked notes that n more bytes have left by p.departed.
 func (p *pipe) markLocked(n int, now time.Time) {
-	m := mark{n, p.departed, p.departed.Add(p.link.Latency)}
+	m := mark{n, p.departed, p.departed.Add(p.link.delay())}
+	if m.arrive.Before(p.arrived) {
+		m.arrive = p.arrived // it waits for what was lost before it
+	}
+	p.arrived = m.arrive
 	if last := len(p.marks) - 1; last >= 0 {
 		if old := &p.marks[last]; old.arrive.Equal(m.arrive) || due(m.arrive, now) {
 			old.n += n // it arrives together with what is there
@@ -210,6 +215,9 @@ func (p *pipe) closeWrite(err error) {
 		p.eofAt = p.departed.Add(p.link.Latency)
 		if now := time.Now(); p.departed.Before(now) {
 			p.eofAt = now.Add(p.link.Latency)
+		}
+		if p.eofAt.Before(p.arrived) {
+			p.eofAt = p.arrived
 		}
 	}
 	p.writeErr = err
