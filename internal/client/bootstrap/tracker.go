@@ -168,8 +168,8 @@ func Subscribe(bus *event.Bus) *event.Sub { return bus.Subscribe(subscription) }
 type tell struct {
 	log     *slog.Logger
 	skewed  time.Duration
-	warnAt  int // the count of problems at which the next one is a warning
-	warned  string
+	warnAt  int             // the count of problems at which the next one is a warning
+	warned  map[string]bool // kinds of problems that were told: C tor's words, which are few
 	hadSkew bool
 }
 
@@ -182,11 +182,14 @@ func (t *tell) status(s Status) {
 func (t *tell) problem(p Problem) {
 	const first = 3
 	t.warnAt = max(t.warnAt, first)
-	if p.Count < t.warnAt && (p.Reason == t.warned || p.Count < first && !serious(p.Err)) {
+	if p.Count < t.warnAt && (t.warned[p.Reason] || p.Count < first && !serious(p.Err)) {
 		t.log.Debug("bootstrap problem", "percent", p.Percent, "tag", p.Tag, "err", p.Err, "count", p.Count)
 		return
 	}
-	t.warned = p.Reason
+	if t.warned == nil {
+		t.warned = map[string]bool{}
+	}
+	t.warned[p.Reason] = true
 	t.warnAt = p.Count * 3
 	t.log.Warn(fmt.Sprintf("Problem bootstrapping. Stuck at %d%% (%s): %s. (%v; %s; count %d; recommendation warn) %s",
 		p.Percent, p.Tag, p.Summary, p.Err, p.Reason, p.Count, p.Advice))

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -351,4 +352,16 @@ func TestOverrun(t *testing.T) {
 		bus.Close()
 		wg.Wait()
 	})
+}
+
+// Two kinds of problems that come in turn are told as seldom as one.
+func TestAlternatingProblems(t *testing.T) {
+	var text bytes.Buffer
+	told := tell{log: slog.New(slog.NewTextHandler(&text, nil))}
+	for n := range 200 {
+		told.problem(Problem{Reason: []string{"MISC", "NOPATH"}[n%2], Err: errors.New("no"), Count: n + 1})
+	}
+	if lines := strings.Count(text.String(), "\n"); lines < 3 || lines > 8 {
+		t.Errorf("%d warnings:\n%s", lines, text.String())
+	}
 }

@@ -166,6 +166,23 @@ func (w *world) clients() {
 	w.wantService("a client was offline", 0)
 }
 
+// poorLinks has relays that are far away, slow, and lose packets.
+func (w *world) poorLinks() {
+	w.t.Helper()
+	relays := w.Nodes(simnet.Relay, simnet.Exit)
+	w.Rand.Shuffle(len(relays), func(i, j int) { relays[i], relays[j] = relays[j], relays[i] })
+	to := func(link memnet.Link) {
+		w.cut(func(a, b *memnet.Host) { w.Memory().SetLink(a, b, link) }, relays[:5]...)
+	}
+	to(memnet.Link{Latency: 300 * time.Millisecond, Bandwidth: 50 << 10, Loss: 0.03})
+	for range 4 {
+		w.hour()
+		w.wantConsensus(5, w.Nodes(simnet.Authority)...)
+	}
+	to(w.cfg.Link)
+	w.wantService("links are poor", 0)
+}
+
 // noGuard has the guards of two clients down for hours.
 func (w *world) noGuard() {
 	w.t.Helper()

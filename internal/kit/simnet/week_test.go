@@ -123,7 +123,7 @@ func TestWeek(t *testing.T) {
 			run  func()
 		}{
 			{"two authorities are down", w.twoDown}, {"an authority is two-faced", w.twoFaced}, {"clocks are wrong", w.wrongClocks},
-			{"partition", w.partition}, {"restarts", w.restarts}, {"clients", w.clients}, {"guards", w.noGuard},
+			{"partition", w.partition}, {"restarts", w.restarts}, {"clients", w.clients}, {"poor links", w.poorLinks}, {"guards", w.noGuard},
 			{"killed in a vote", w.killedVoting}, {"no authorities", w.noAuthorities}, {"power failure", w.powerFailure},
 		} {
 			if only := os.Getenv("CHAPTER"); only != "" && chapter.name != only {

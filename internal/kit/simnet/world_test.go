@@ -211,7 +211,7 @@ func (w *world) tell() {
 		return cmp.Or(cmp.Compare(b.Level, a.Level), cmp.Compare(events[b], events[a]), cmp.Compare(a.Text, b.Text))
 	})
 	for _, k := range kinds {
-		w.t.Logf("%6d %-6v %.150s", events[k], k.Level, k.Text)
+		w.t.Logf("%6d %-6v %.300s", events[k], k.Level, k.Text)
 	}
 }
 
