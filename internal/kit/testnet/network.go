@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/kit/ctor"
+	"github.com/tropea-net/tropea/internal/kit/nameserver"
 )
 
 // A Network is a private Tor network. Its methods are safe for concurrent use.
 type Network struct {
-	DNS *Resolver // what exits ask about names
+	DNS *nameserver.Server // what exits ask about names
 
 	cfg        Config
 	dir        *runDir
@@ -62,11 +63,11 @@ func (n *Network) start(ctx context.Context) error {
 	for _, node := range n.nodes {
 		node.Dir = nodeDir(n.dir.path, node.Name)
 	}
-	if n.DNS, err = NewResolver(); err != nil {
+	if n.DNS, err = nameserver.New(); err != nil {
 		return err
 	}
 	n.resolvConf = filepath.Join(n.dir.path, "resolv.conf")
-	if err := n.DNS.writeConf(n.resolvConf); err != nil {
+	if err := os.WriteFile(n.resolvConf, n.DNS.Conf(), 0o600); err != nil {
 		return err
 	}
 	return n.bringUp(ctx)

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/tropea-net/tropea/internal/kit/nameserver"
 )
 
 // pageHost is the name of the page's server, which exits learn from the network's resolver.
@@ -29,7 +31,7 @@ type page struct {
 }
 
 // servePage starts a server and gives it its name.
-func servePage(dns *Resolver, size int64) (*page, error) {
+func servePage(dns *nameserver.Server, size int64) (*page, error) {
 	p := &page{size: size, done: make(chan struct{})}
 	rand.Read(p.seed[:])
 	h := sha256.New()

@@ -1,11 +1,11 @@
-package testnet
+// Package nameserver answers the questions of exits in a private network.
+package nameserver
 
 import (
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 
@@ -17,9 +17,9 @@ const (
 	maxCounted = 100_000 // names whose questions are counted
 )
 
-// A Resolver is a DNS server on a UDP port of loopback. It answers A, AAAA and PTR questions for the names it was given
+// A Server is a DNS server on a UDP port. It answers A, AAAA and PTR questions for the names it was given
 // and denies all others. Its methods are safe for concurrent use.
-type Resolver struct {
+type Server struct {
 	conn net.PacketConn
 	done chan struct{} // closed when serve has returned
 
@@ -29,25 +29,30 @@ type Resolver struct {
 	queries map[string]int
 }
 
-// NewResolver starts a resolver that knows no name.
-func NewResolver() (*Resolver, error) {
-	conn, err := net.ListenPacket("udp4", loopback+":0")
+// New starts a server on loopback that knows no name.
+func New() (*Server, error) {
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("resolver: %w", err)
+		return nil, fmt.Errorf("name server: %w", err)
 	}
-	r := &Resolver{
+	return On(conn), nil
+}
+
+// On starts a server on conn, which it closes at its end.
+func On(conn net.PacketConn) *Server {
+	r := &Server{
 		conn: conn, done: make(chan struct{}),
 		addrs: map[string][]netip.Addr{}, names: map[string]string{}, queries: map[string]int{},
 	}
 	go r.serve()
-	return r, nil
+	return r
 }
 
-// Addr is the resolver's address, host:port.
-func (r *Resolver) Addr() string { return r.conn.LocalAddr().String() }
+// Addr is the server's address, host:port.
+func (r *Server) Addr() string { return r.conn.LocalAddr().String() }
 
-// Close ends the resolver.
-func (r *Resolver) Close() error {
+// Close ends the server.
+func (r *Server) Close() error {
 	err := r.conn.Close()
 	<-r.done
 	return err
@@ -57,7 +62,7 @@ func (r *Resolver) Close() error {
 func canonical(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") + "." }
 
 // Set gives a name its addresses, and each address its name. A name without addresses exists and has none.
-func (r *Resolver) Set(name string, addrs ...netip.Addr) {
+func (r *Server) Set(name string, addrs ...netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	name = canonical(name)
@@ -69,16 +74,14 @@ func (r *Resolver) Set(name string, addrs ...netip.Addr) {
 
 // Queries is how many questions of any type were asked about a name. A PTR question asks about its in-addr.arpa or
 // ip6.arpa name.
-func (r *Resolver) Queries(name string) int {
+func (r *Server) Queries(name string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.queries[canonical(name)]
 }
 
-// writeConf writes a resolv.conf that leads to the resolver. Its port is an extension of libevent.
-func (r *Resolver) writeConf(path string) error {
-	return os.WriteFile(path, []byte("nameserver "+r.Addr()+"\n"), 0o600)
-}
+// Conf is a resolv.conf that leads to the server. The port is an extension of libevent.
+func (r *Server) Conf() []byte { return []byte("nameserver " + r.Addr() + "\n") }
 
 // reverseName is the name under which DNS has an address.
 func reverseName(a netip.Addr) string {
@@ -98,7 +101,7 @@ func reverseName(a netip.Addr) string {
 	return b.String() + "ip6.arpa."
 }
 
-func (r *Resolver) serve() {
+func (r *Server) serve() {
 	defer close(r.done)
 	buf := make([]byte, 64<<10)
 	for {
@@ -117,7 +120,7 @@ func (r *Resolver) serve() {
 
 // answer makes the reply to a query. A query out of form gets none.
 // https://www.rfc-editor.org/rfc/rfc1035#section-4
-func (r *Resolver) answer(query []byte) ([]byte, error) {
+func (r *Server) answer(query []byte) ([]byte, error) {
 	var p dnsmessage.Parser
 	h, err := p.Start(query)
 	if err != nil {
@@ -148,7 +151,7 @@ func (r *Resolver) answer(query []byte) ([]byte, error) {
 }
 
 // lookup counts a question and answers it. A name may be known and have nothing of the type that was asked for.
-func (r *Resolver) lookup(q dnsmessage.Question) (known bool, bodies []dnsmessage.ResourceBody) {
+func (r *Server) lookup(q dnsmessage.Question) (known bool, bodies []dnsmessage.ResourceBody) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	name := canonical(q.Name.String())

@@ -1,4 +1,4 @@
-package testnet
+package nameserver
 
 import (
 	"context"
@@ -10,9 +10,9 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-func newResolver(t testing.TB) *Resolver {
+func newServer(t testing.TB) *Server {
 	t.Helper()
-	r, err := NewResolver()
+	r, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,8 +22,8 @@ func newResolver(t testing.TB) *Resolver {
 	return r
 }
 
-func TestResolver(t *testing.T) {
-	r := newResolver(t)
+func TestServer(t *testing.T) {
+	r := newServer(t)
 	client := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "udp4", r.Addr())
@@ -60,7 +60,7 @@ func query(t testing.TB, h dnsmessage.Header, name string, qtype dnsmessage.Type
 }
 
 func TestAnswer(t *testing.T) {
-	r := newResolver(t)
+	r := newServer(t)
 	for _, tt := range []struct {
 		name, host string
 		qtype      dnsmessage.Type
@@ -99,7 +99,7 @@ func TestAnswer(t *testing.T) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	r := newResolver(f)
+	r := newServer(f)
 	f.Add(query(f, dnsmessage.Header{ID: 1}, "both.test.", dnsmessage.TypeAAAA))
 	f.Add(make([]byte, 12))
 	f.Fuzz(func(t *testing.T, raw []byte) {
