@@ -201,7 +201,7 @@ func (n *Net) Host(name string) *memnet.Host {
 const readyPoll = 100
 
 // WaitReady returns when all relays that run are in the consensus, as all nodes that run know it, so that each of them can build
-// circuits through any other.
+// circuits through any other. Nodes that have asked for a consensus before there was one are made to ask again.
 func (n *Net) WaitReady(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -214,7 +214,22 @@ func (n *Net) WaitReady(ctx context.Context) error {
 		if n.notReady() == nil {
 			return nil
 		}
+		n.hurry()
 		timer.Reset(n.cfg.Interval / readyPoll)
+	}
+}
+
+// hurry makes nodes without a directory look for one, once the authorities have it.
+func (n *Net) hurry() {
+	for _, node := range n.Nodes(Authority) {
+		if node.Running() && node.View() == nil {
+			return
+		}
+	}
+	for _, node := range n.Nodes(Relay, Exit, Client) {
+		if c := node.Client(); c != nil && c.View() == nil {
+			c.Retry()
+		}
 	}
 }
 
