@@ -106,10 +106,14 @@ type traceHandler struct {
 	attrs []slog.Attr
 }
 
-func (h *traceHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.trace.level }
+func (h *traceHandler) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.trace.level || h.trace.also != nil && h.trace.also.Enabled(ctx, l)
+}
 
 func (h *traceHandler) Handle(ctx context.Context, r slog.Record) error {
-	h.trace.add(entry{at: time.Now(), node: h.node, attrs: h.attrs, Record: r.Clone()})
+	if r.Level >= h.trace.level {
+		h.trace.add(entry{at: time.Now(), node: h.node, attrs: h.attrs, Record: r.Clone()})
+	}
 	if h.trace.also == nil || !h.trace.also.Enabled(ctx, r.Level) {
 		return nil
 	}

@@ -23,9 +23,17 @@ type fetched struct {
 	why  error    // why there are no hops
 }
 
+// A user is a client that a page is fetched through.
+type user struct {
+	name, socks string
+	path        func(ctx context.Context, target string) ([]string, error) // see Node.Path
+}
+
+func (node *Node) user() user { return user{node.Name, node.SOCKS, node.Path} }
+
 // fetch gets the page through a client and compares it. The name goes to the client as it is, and thus to the exit.
-func fetch(ctx context.Context, client *Node, p *page) (*fetched, error) {
-	transport := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "socks5", Host: client.SOCKS})}
+func fetch(ctx context.Context, client user, p *page) (*fetched, error) {
+	transport := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "socks5", Host: client.socks})}
 	defer transport.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
 	if err != nil {
@@ -47,7 +55,7 @@ func fetch(ctx context.Context, client *Node, p *page) (*fetched, error) {
 	f := &fetched{took: time.Since(begin)}
 	h.Sum(f.sum[:0])
 	// The stream is still open: the transport keeps it for the next request.
-	f.hops, f.why = client.Path(ctx, req.URL.Host)
+	f.hops, f.why = client.path(ctx, req.URL.Host)
 	if f.sum != p.sum {
 		return f, fmt.Errorf("fetch: %w: got %x, want %x", errMismatch, f.sum, p.sum)
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/tropea-net/tropea/internal/kit/nameserver"
 )
 
 // Exit codes of Main.
@@ -29,6 +31,7 @@ type options struct {
 	cfg       Config
 	fetch     bool
 	detach    bool
+	one       bool
 	size      int64
 	readyFile string
 	timeout   time.Duration
@@ -84,6 +87,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	fs.StringVar(&o.cfg.LogLevel, "log", "info", "lowest `level` in the nodes' logs")
 	fs.DurationVar(&o.timeout, "timeout", 3*time.Minute, "how long the start, and a fetch, may take")
 	fs.StringVar(&o.readyFile, "ready-file", "", "`file` to write when the network is ready")
+	fs.BoolVar(&o.one, "one-process", false, "run all nodes in this process, which spares memory; the files of nodes stay in memory, too")
 	fs.BoolVar(&o.detach, "detach", false, "return when the network is ready, and leave it running in the background")
 	fs.BoolVar(&o.fetch, "fetch", false, "fetch a page of random bytes through each client, report, and take the network down")
 	fs.Int64Var(&o.size, "size", 1<<20, "size of the page in `bytes`")
@@ -105,6 +109,8 @@ func (o *options) check(nargs int) error {
 		return fmt.Errorf("--size %d: want 0 to %d", o.size, int64(maxPage))
 	case o.fetch && o.cfg.Clients < 1:
 		return errors.New("--fetch needs a client")
+	case o.one && len(o.cfg.Bins)+len(o.cfg.Torrc) > 0:
+		return errors.New("with --one-process there are neither programs nor torrcs for --bin and --torrc")
 	case o.fetch && o.detach:
 		return errors.New("--fetch takes the network down again, and --detach does not")
 	}
@@ -167,60 +173,107 @@ func (c *console) leave(log *os.File) {
 // logName is the log of a detached network.
 const logName = "testnet.log"
 
+// A network is what run brings up.
+type network interface {
+	status(state, url string) *status
+	users() []user
+	memory() int64
+	serve(ctx context.Context, stderr io.Writer) // until ctx ends
+	Close() error
+}
+
 func (o *options) run(ctx context.Context, c *console) (err error) {
 	begin, m := time.Now(), newMeter(c.stdout)
 	defer m.end()
 	o.cfg.Begin, o.cfg.Progress = m.begin, m.done
 	limited, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	n, err := Start(limited, o.cfg)
+	n, dns, err := o.start(limited)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	p, err := servePage(n.DNS, o.size)
+	p, err := servePage(dns, o.size)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	printStage(c.stdout, "up", time.Since(begin), n.Dir())
-	announce(c.stdout, n, p)
-	if err := n.writeStatus(ready, p.url, o.readyFile); err != nil {
-		return fmt.Errorf("status: %w", err)
+	s := n.status(ready, p.url)
+	printStage(c.stdout, "up", time.Since(begin), s.dir)
+	if held := n.memory(); held > 0 {
+		fmt.Fprintf(c.stdout, "%-12s %6.1f MiB  of %d nodes\n", "memory", float64(held)/(1<<20), len(s.nodes))
+	}
+	s.announce(c.stdout)
+	if err := s.write(o.readyFile); err != nil {
+		return err
 	}
 	if o.fetch {
 		return fetchAll(limited, c.stdout, n, p)
 	}
-	instruct(c.stdout, n)
+	s.instruct(c.stdout)
 	if c.report != nil {
-		log, err := os.OpenFile(filepath.Join(n.Dir(), logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		log, err := os.OpenFile(filepath.Join(s.dir, logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}
 		defer log.Close()
 		c.leave(log)
 	}
-	serve(ctx, c.stderr, n)
+	n.serve(ctx, c.stderr)
 	return nil
 }
 
+// start brings up what is asked for.
+func (o *options) start(ctx context.Context) (network, *nameserver.Server, error) {
+	if o.one {
+		n, err := startOne(ctx, o.cfg)
+		if err != nil {
+			return nil, nil, err
+		}
+		return n, n.dns, nil
+	}
+	n, err := Start(ctx, o.cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return n, n.DNS, nil
+}
+
 // fetchAll fetches the page through each client.
-func fetchAll(ctx context.Context, stdout io.Writer, n *Network, p *page) error {
-	for _, client := range n.withRole(Client) {
+func fetchAll(ctx context.Context, stdout io.Writer, n network, p *page) error {
+	for _, client := range n.users() {
 		f, err := fetch(ctx, client, p)
 		if f != nil {
 			f.print(stdout, p.size)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", client.Name, err)
+			return fmt.Errorf("%s: %w", client.name, err)
 		}
 		fmt.Fprintf(stdout, "%-12s matches: %x\n", "sha256", f.sum)
 	}
 	return nil
 }
 
+// users are the clients.
+func (n *Network) users() (list []user) {
+	for _, node := range n.withRole(Client) {
+		list = append(list, node.user())
+	}
+	return list
+}
+
+// memory is what all nodes hold, in bytes; 0 if that cannot be told.
+func (n *Network) memory() (sum int64) {
+	for _, node := range n.Nodes() {
+		if u, err := node.Usage(); err == nil {
+			sum += u.RSS
+		}
+	}
+	return sum
+}
+
 // serve keeps the network until ctx ends, and tells of nodes that end before.
-func serve(ctx context.Context, stderr io.Writer, n *Network) {
+func (n *Network) serve(ctx context.Context, stderr io.Writer) {
 	ended := make(chan *Node)
 	for _, node := range n.Nodes() {
 		go func() {

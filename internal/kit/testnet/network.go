@@ -57,7 +57,7 @@ func (n *Network) start(ctx context.Context) error {
 	if err := n.writeCountries(); err != nil {
 		return err
 	}
-	if err := n.writeStatus(starting, "", ""); err != nil {
+	if err := n.status(starting, "").write(""); err != nil {
 		return err
 	}
 	for _, node := range n.nodes {
@@ -121,7 +121,7 @@ func (n *Network) bringUp(ctx context.Context) error {
 		}
 		n.cfg.Progress(stage.name, time.Since(begin))
 	}
-	return n.writeStatus(ready, "", "")
+	return n.status(ready, "").write("")
 }
 
 func (n *Network) launchAuthorities(ctx context.Context) error {

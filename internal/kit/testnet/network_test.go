@@ -43,7 +43,7 @@ func TestNetwork(t *testing.T) {
 	}
 	defer p.close()
 
-	f, err := fetch(ctx, n.Node("client1"), p)
+	f, err := fetch(ctx, n.Node("client1").user(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestNetwork(t *testing.T) {
 		if err := pinned.WaitReady(ctx); err != nil {
 			t.Fatal(err)
 		}
-		f, err := fetch(ctx, pinned, p)
+		f, err := fetch(ctx, pinned.user(), p)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package testnet
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,7 +22,45 @@ const (
 	ready    = "ready"
 )
 
-// statusText is what a network tells of itself, a keyword and its values a line:
+// A status is what a network tells of itself.
+type status struct {
+	pid   int
+	dir   string
+	state string
+	nodes []nodeStatus
+	url   string // of the page, if there is one
+	logs  string // pattern of the names of files
+}
+
+// A nodeStatus is what it tells of a node. Ports that it has not are empty.
+type nodeStatus struct {
+	name                   string
+	pid                    int
+	orPort, dirPort, socks string
+}
+
+// status is that of the network.
+func (n *Network) status(state, url string) *status {
+	s := &status{pid: os.Getpid(), dir: n.Dir(), state: state, url: url, logs: nodeDir(n.Dir(), "*/log")}
+	for _, node := range n.Nodes() {
+		if p := node.process(); p != nil {
+			s.nodes = append(s.nodes, nodeStatus{node.Name, p.PID(), node.ORPort, node.DirPort, node.SOCKS})
+		}
+	}
+	return s
+}
+
+// socks lists the SOCKS ports of clients.
+func (s *status) socks() (list []string) {
+	for _, node := range s.nodes {
+		if node.socks != "" {
+			list = append(list, node.socks)
+		}
+	}
+	return list
+}
+
+// text is a keyword and its values a line:
 //
 //	pid PID
 //	dir PATH
@@ -29,40 +68,38 @@ const (
 //	node NAME PID ORPORT DIRPORT SOCKS   with - for what it has not
 //	socks ADDRESS                        of each client
 //	url URL                              of the page, if there is one
-func (n *Network) statusText(state, url string) []byte {
+func (s *status) text() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "pid %d\ndir %s\nstate %s\n", os.Getpid(), n.Dir(), state)
-	for _, node := range n.Nodes() {
-		if p := node.process(); p != nil {
-			fmt.Fprintf(&b, "node %s %d", node.Name, p.PID())
-			for _, addr := range []string{node.ORPort, node.DirPort, node.SOCKS} {
-				if addr == "" {
-					addr = "-"
-				}
-				fmt.Fprint(&b, " ", addr)
-			}
-			fmt.Fprintln(&b)
+	fmt.Fprintf(&b, "pid %d\ndir %s\nstate %s\n", s.pid, s.dir, s.state)
+	for _, node := range s.nodes {
+		fmt.Fprintf(&b, "node %s %d", node.name, node.pid)
+		for _, addr := range []string{node.orPort, node.dirPort, node.socks} {
+			fmt.Fprint(&b, " ", cmp.Or(addr, none))
 		}
+		fmt.Fprintln(&b)
 	}
-	for _, client := range n.withRole(Client) {
-		if client.SOCKS != "" {
-			fmt.Fprintln(&b, "socks", client.SOCKS)
-		}
+	for _, addr := range s.socks() {
+		fmt.Fprintln(&b, "socks", addr)
 	}
-	if url != "" {
-		fmt.Fprintln(&b, "url", url)
+	if s.url != "" {
+		fmt.Fprintln(&b, "url", s.url)
 	}
 	return b.Bytes()
 }
 
-// writeStatus writes the network's own file, and another one that somebody waits for, if path is not empty.
-func (n *Network) writeStatus(state, url, path string) error {
-	text := n.statusText(state, url)
-	err := writeFile(filepath.Join(n.Dir(), statusName), text)
+const none = "-"
+
+// write writes the network's own file, and another one that somebody waits for, if path is not empty.
+func (s *status) write(path string) error {
+	text := s.text()
+	err := writeFile(filepath.Join(s.dir, statusName), text)
 	if path != "" {
 		err = errors.Join(err, writeFile(path, text))
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	return nil
 }
 
 // writeFile writes a file that appears whole.
@@ -71,20 +108,6 @@ func writeFile(path string, text []byte) error {
 		return err
 	}
 	return os.Rename(path+".new", path)
-}
-
-// A status is what a network told of itself.
-type status struct {
-	pid   int
-	dir   string
-	state string
-	nodes []nodeStatus
-}
-
-type nodeStatus struct {
-	name                   string
-	pid                    int
-	orPort, dirPort, socks string // - for none
 }
 
 var errStatus = errors.New("not the status of a test network")
@@ -122,6 +145,11 @@ func (s *status) take(words []string) (err error) {
 	case len(words) == 2 && words[0] == "state":
 		s.state = words[1]
 	case len(words) == 6 && words[0] == "node":
+		for i, w := range words {
+			if w == none {
+				words[i] = ""
+			}
+		}
 		node := nodeStatus{name: words[1], orPort: words[3], dirPort: words[4], socks: words[5]}
 		node.pid, err = strconv.Atoi(words[2])
 		s.nodes = append(s.nodes, node)

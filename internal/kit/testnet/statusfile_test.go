@@ -19,7 +19,7 @@ func TestReadStatus(t *testing.T) {
 		want       *status
 	}{
 		{"whole", head + "node authority1 4712 127.0.0.1:1 127.0.0.1:2 -\nsocks 127.0.0.1:3\nurl http://page.test/\n", &status{
-			pid: 4711, state: ready, nodes: []nodeStatus{{"authority1", 4712, "127.0.0.1:1", "127.0.0.1:2", "-"}},
+			pid: 4711, state: ready, nodes: []nodeStatus{{"authority1", 4712, "127.0.0.1:1", "127.0.0.1:2", ""}},
 		}},
 		{"of a later version", head + "weather fine\n", &status{pid: 4711, state: ready}},
 		{"empty", "", nil},

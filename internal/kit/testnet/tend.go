@@ -117,7 +117,7 @@ func (s *status) show(ctx context.Context, stdout io.Writer) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\tprocess %d", node.name, state, node.pid)
 		for _, port := range []struct{ name, addr string }{{"or", node.orPort}, {"dir", node.dirPort}, {"socks", node.socks}} {
-			if port.addr != "-" {
+			if port.addr != "" {
 				fmt.Fprintf(table, "\t%s %s", port.name, port.addr)
 			}
 		}
@@ -125,7 +125,7 @@ func (s *status) show(ctx context.Context, stdout io.Writer) error {
 	}
 	table.Flush()
 	for _, node := range s.nodes {
-		if node.dirPort == "-" {
+		if node.dirPort == "" {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, askTimeout)
