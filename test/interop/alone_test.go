@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -87,5 +89,36 @@ func TestDetach(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "nodes", "relay1", "log")); err != nil {
 		t.Errorf("the directory was to be kept: %v", err)
+	}
+}
+
+// maxOneProcess is what a network of 20 relays may hold, in MiB.
+const maxOneProcess = 300
+
+// TestOneProcess brings up a network of 20 relays in one process, with the program as it is released: the race detector would
+// count in what it holds.
+func TestOneProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a network takes 10 seconds")
+	}
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(deadline(t, startTimeout), build(t), "testnet", "--one-process", "--relays", "15", "--fetch")
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	t.Logf("\n%s", out)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &stderr)
+	}
+	if hops := regexp.MustCompile(`(?m)^path +(\S+ ){2}exit\d+$`); !hops.Match(out) {
+		t.Error("the page did not come through three hops")
+	}
+	m := regexp.MustCompile(`(?m)^memory +([0-9.]+) MiB`).FindSubmatch(out)
+	switch {
+	case m != nil:
+		if held, err := strconv.ParseFloat(string(m[1]), 64); err != nil || held > maxOneProcess {
+			t.Errorf("holds %s MiB (%v), more than %d", m[1], err, maxOneProcess)
+		}
+	case runtime.GOOS == "linux":
+		t.Error("does not tell what it holds")
 	}
 }

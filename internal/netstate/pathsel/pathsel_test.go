@@ -271,13 +271,13 @@ func TestPathFraction(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	for want, e := range map[string]Error{
-		"no exit allows port 25: 0 of 312 exits":                       {netdir.Exit, Rejected, 312, 25},
-		"ExitNodes matches none of 312 usable exits":                   {netdir.Exit, NotChosen, 312, 0},
-		"MiddleNodes matches none of 9 usable middles":                 {netdir.Middle, NotChosen, 9, 0},
-		"the configuration excludes all of 2 exits":                    {netdir.Exit, Excluded, 2, 0},
-		"all of 3 exits that would do have been tried":                 {netdir.Exit, Avoided, 3, 80},
+		"no exit allows port 25: 0 of 312 exits":                                          {netdir.Exit, Rejected, 312, 25},
+		"ExitNodes matches none of 312 usable exits":                                      {netdir.Exit, NotChosen, 312, 0},
+		"MiddleNodes matches none of 9 usable middles":                                    {netdir.Middle, NotChosen, 9, 0},
+		"the configuration excludes all of 2 exits":                                       {netdir.Exit, Excluded, 2, 0},
+		"all of 3 exits that would do have been tried":                                    {netdir.Exit, Avoided, 3, 80},
 		"all of 3 middles are of one family or subnet with other hops, or are this relay": {netdir.Middle, Related, 3, 0},
-		"the directory has no usable exit":                             {netdir.Exit, NoneUsable, 5, 0},
+		"the directory has no usable exit":                                                {netdir.Exit, NoneUsable, 5, 0},
 	} {
 		if got := e.Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
