@@ -27,7 +27,7 @@ var allVotes = flag.Int("votes", 0, "let each mix of authorities vote so `many` 
 // TestAuthorities has authorities of both programs vote together, while relays come, go and change. Each interval all of them
 // must publish the same consensus, in both flavors, with good signatures of all.
 func TestAuthorities(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	if testing.Short() {
 		t.Skip("a network takes half a minute")
 	}

@@ -21,12 +21,12 @@ import (
 //
 // https://spec.torproject.org/rend-spec/index.html
 func TestOnionClient(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	if testing.Short() {
 		t.Skip("a network takes half a minute")
 	}
 	n, err := testnet.Start(deadline(t, startTimeout), testnet.Config{
-		Authorities: 3, Relays: 5, Exits: 1, Clients: testnet.None, Bins: map[string]string{"client": build(t)},
+		Authorities: 3, Relays: 5, Exits: 1, Clients: testnet.None, Bins: map[string]string{testnet.All: "tor", "client": build(t)},
 		Dir:      os.Getenv("TROPEA_INTEROP_DIR"),
 		Progress: func(stage string, took time.Duration) { t.Log(stage, took.Round(10*time.Millisecond)) },
 	})

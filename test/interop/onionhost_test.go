@@ -29,14 +29,14 @@ var onionReachable = regexp.MustCompile(`Onion service is reachable`)
 //
 // https://spec.torproject.org/rend-spec/index.html
 func TestOnionHost(t *testing.T) {
-	ctor.Require(t, "tor", "tor-gencert")
+	ctor.Require(t, "tor")
 	if testing.Short() {
 		t.Skip("a network takes half a minute")
 	}
 	bin := build(t)
 	begin := time.Now()
 	n, err := testnet.Start(deadline(t, startTimeout), testnet.Config{
-		Authorities: 3, Relays: 4, Exits: 1, Clients: 1, Dir: os.Getenv("TROPEA_INTEROP_DIR"),
+		Authorities: 3, Relays: 4, Exits: 1, Clients: 1, Bins: map[string]string{testnet.All: "tor"}, Dir: os.Getenv("TROPEA_INTEROP_DIR"),
 	})
 	must(t, err)
 	t.Cleanup(func() { must(t, n.Close()) })

@@ -133,7 +133,11 @@ func (c *Config) bin(name string, role Role) (string, error) {
 			return findBin(name, bin)
 		}
 	}
-	return os.Executable()
+	path, err := os.Executable()
+	if err == nil && strings.HasSuffix(strings.TrimSuffix(path, ".exe"), ".test") {
+		err = fmt.Errorf("%s: name its program, a test is none", name)
+	}
+	return path, err
 }
 
 func findBin(name, bin string) (string, error) {
