@@ -77,6 +77,9 @@ func TestMainErrors(t *testing.T) {
 		{"argument", "up", exitUsage, "takes flags only", false},
 		{"program without a node", "--bin tor", exitUsage, "WHAT=PATH", false},
 		{"torrc without a node", "--torrc SafeLogging", exitUsage, "WHAT=LINE", false},
+		{"no program", "", exitFailure, "a test is none", false},
+		{"detach and fetch", "--detach --fetch", exitUsage, "--detach does not", false},
+		{"programs in one process", "--one-process --bin relay=tor", exitUsage, "neither programs nor torrcs", false},
 		{"negative size", "--size -1", exitUsage, "--size -1", false},
 		{"fetch without a client", "--clients 0 --fetch", exitUsage, "--fetch needs a client", false},
 		{"no authority", "--authorities 0", exitFailure, "needs an authority", false},
@@ -86,7 +89,7 @@ func TestMainErrors(t *testing.T) {
 		{"short voting interval", "--voting 5s", exitFailure, "voting interval 5s", false},
 		{"voting interval off the grid", "--voting 11s", exitFailure, "voting interval 11s", false},
 		{"missing tor", "--bin authority=no-such-tor", exitFailure, "Debian package tor", false},
-		{"missing program", "--bin relay1=/no/such/tor", exitFailure, "relay1: program not found", false},
+		{"missing program", "--bin all=true --bin relay1=/no/such/tor", exitFailure, "relay1: program not found", false},
 		{"foreign directory", "--bin all=tor --keep " + full, exitFailure, "neither empty", true},
 		{"bad torrc", "--bin all=tor --relays 0 --exits 0 --authorities 1 --torrc authority=NoSuchOption", exitFailure, "NoSuchOption", true},
 	} {
