@@ -114,8 +114,8 @@ func TestMemory(t *testing.T) {
 
 func TestVirtual(t *testing.T) {
 	for name, tt := range map[string]struct{ interval, pause time.Duration }{
-		"seconds": {0, 20 * time.Second},
-		"hours":   {time.Hour, 4 * time.Hour},
+		"seconds": {0, 5 * time.Second},
+		"hours":   {time.Hour, 2 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			begin := time.Now()

@@ -58,7 +58,7 @@ func testAuthorities(t *testing.T, bin string, ours []string, votes int) {
 	for _, name := range ours {
 		showLog(t, n.Node(name))
 	}
-	at := time.Now().UTC().Truncate(voting).Add(voting)
+	at := n.NextConsensus(time.Now())
 	for i := range votes {
 		b.change(t, i, bin)
 		c := b.sameConsensus(t, at)

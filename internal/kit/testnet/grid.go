@@ -40,3 +40,8 @@ func votingOffset(now time.Time, lead, voting time.Duration) time.Duration {
 	first := now.Add(lead + 2*firstDelay + time.Second - 1).Truncate(time.Second)
 	return time.Duration(first.UnixNano()) % voting
 }
+
+// NextConsensus is when the first consensus after now comes into force, if all goes well.
+func (n *Network) NextConsensus(now time.Time) time.Time {
+	return now.UTC().Add(-n.offset).Truncate(n.cfg.Voting).Add(n.cfg.Voting + n.offset)
+}

@@ -28,6 +28,10 @@ func TestVotingOffset(t *testing.T) {
 			}
 			// What authorities make of it.
 			s := dirauth.NextSchedule(now, dirauth.Timing{Interval: tt.voting, VoteDelay: firstDelay, DistDelay: firstDelay, Offset: got})
+			n := Network{cfg: Config{Voting: tt.voting}, offset: got}
+			if next := n.NextConsensus(now); !next.Equal(s.ValidAfter) {
+				t.Errorf("next consensus at %v, and authorities have it at %v", next, s.ValidAfter)
+			}
 			if wait := s.Vote.Sub(now); wait < tt.lead || wait >= tt.lead+time.Second {
 				t.Errorf("the vote is after %v, want %v and less than a second more", wait, tt.lead)
 			}
