@@ -55,7 +55,7 @@ func newView() *netdir.View {
 		text := fmt.Appendf(nil, "onion-key\nntor-onion-key %s\n", base64.StdEncoding.EncodeToString(ntor[:]))
 		s := consensus.RouterStatus{ID: id.RSA(), Flags: relayRace, HasBandwidth: true, Bandwidth: 1000}
 		s.SetNickname(fmt.Sprintf("relay%d", i))
-		s.Protos = must(consensus.NewProtos("Conflux=1 Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 Link=3-5 LinkAuth=3 Microdesc=1-3 Padding=2 Relay=2-6"))
+		s.Protos = must(consensus.NewProtos("Conflux=1 Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 HSDir=2 HSIntro=4-5 HSRend=1-2 Link=3-5 LinkAuth=3 Microdesc=1-3 Padding=2 Relay=2-6"))
 		s.Addr4, s.ORPort = relayAddr(i).Addr().As4(), relayAddr(i).Port()
 		if i >= firstExit {
 			s.Flags |= consensus.Exit
@@ -168,7 +168,7 @@ func run(t *testing.T, s setup, f func(b *bed)) {
 		for i := range 2 {
 			peer := s.peer
 			peer.Identity = ids[i]
-			peer.Others = slices.Delete(slices.Clone(ids), i, i+1)
+			peer.Others = ids
 			relay := fakepeer.New(t, peer)
 			host := b.net.Host(fmt.Sprintf("relay%d", i), relayAddr(i).Addr())
 			relay.Serve(must(host.Listen(t.Context(), "tcp", relayAddr(i).String())))

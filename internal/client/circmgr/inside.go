@@ -75,8 +75,7 @@ func (m *Manager) Inside(ctx context.Context, end *circuit.Hop, stable bool) (In
 	return Inside{circ, path[2], path}, nil
 }
 
-// take finds a circuit that may lead to end. A relay may be on a circuit twice only as its first hop and its fourth: if the
-// guard were left out there, it could be found out.
+// take finds a circuit that may lead to end, which may be on it as its first hop alone.
 func (s *stock) take(end *circuit.Hop, stable bool) Inside {
 	for i, c := range s.ready {
 		switch {
@@ -104,7 +103,8 @@ func (m *Manager) pathInside(v *netdir.View, end *circuit.Hop, stable bool, now 
 	if err != nil {
 		return nil, err
 	}
-	guard, err := m.cfg.Guards.Pick(v, func(r *netdir.Relay) bool { return m.cfg.Select.GuardOK(v, r, nil) && r.RSA != last.RSA })
+	// The guard may be the last hop as well, or end: nobody is to find out who it is by asking who is never chosen there.
+	guard, err := m.cfg.Guards.Pick(v, func(r *netdir.Relay) bool { return m.cfg.Select.GuardOK(v, r, nil) })
 	if err != nil {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ func (a *attempt) meet(ctx context.Context) (*circuit.Circuit, error) {
 		return nil, &Error{RendFailed, m.err}
 	}
 	circ, err := a.introduce(ctx, p, in, m.r)
-	if err != nil {
+	if err != nil && a.rend == nil {
 		m.r.close()
 	}
 	return circ, err

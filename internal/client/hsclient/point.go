@@ -1,14 +1,16 @@
 package hsclient
 
 import (
+	"cmp"
+	"errors"
+	"net/netip"
+
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/crypt/hsntor"
 	"github.com/tropea-net/tropea/internal/lib/inet"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/wire/hsdesc"
 	"github.com/tropea-net/tropea/internal/wire/linkspec"
-
-	"net/netip"
 )
 
 // hopOf returns how to put an introduction point on a circuit. Of what the descriptor says, it takes what C tor does, so that
@@ -87,10 +89,10 @@ func (c *Client) introError(s *session, d *descriptor, last error) error {
 	if len(d.Points) == 0 || d.has(func(p *hsdesc.IntroPoint) bool { return !c.failures.timedOut(pointKey{s.key.service, authKey(p)}, now) }) {
 		reason = IntroFailed
 	}
-	if last == nil {
-		last = errNoPoints
+	if e, ok := errors.AsType[*Error](last); ok {
+		last = e.Err
 	}
-	return &Error{reason, last}
+	return &Error{reason, cmp.Or(last, errNoPoints)}
 }
 
 // blame notes a failure of an introduction point.

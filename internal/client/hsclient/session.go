@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/lib/isolation"
 	"github.com/tropea-net/tropea/internal/lib/safego"
@@ -96,7 +97,11 @@ func (c *Client) giveUp(s *session, cause error) error {
 	if e, ok := errors.AsType[*Error](s.trouble); ok {
 		return &Error{e.Reason, errors.Join(cause, e.Err)}
 	}
-	return cause
+	why := circmgr.ErrSlow
+	if c.cfg.Dir.View() == nil {
+		why = circmgr.ErrNoDirectory
+	}
+	return &circmgr.BuildError{Err: why, Cause: cause}
 }
 
 // note remembers a failure for those whose time ends before anything works.
@@ -167,7 +172,7 @@ func (c *Client) watch(ctx context.Context, s *session, opened time.Time) {
 		}
 		left := c.cfg.MaxDirtiness - time.Since(used)
 		if left <= 0 || s.retired {
-			c.retireLocked(s)
+			c.forgetLocked(s)
 			left = 0
 		}
 		c.mu.Unlock()
