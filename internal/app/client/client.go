@@ -214,6 +214,9 @@ func newRand() *rand.Rand {
 	return rand.New(rand.NewChaCha8(seed))
 }
 
+// SetOnionAuth replaces the keys by which onion services know us.
+func (c *Client) SetOnionAuth(list []*keyfile.ClientAuth) { c.onions.SetAuth(list) }
+
 // Streams returns what opens streams.
 func (c *Client) Streams() *attach.Attacher { return c.streams }
 

@@ -433,6 +433,13 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config, n *node) (err er
 	if err := d.applyOnions(ctx, n.client.Client, n.onions); err != nil {
 		return err
 	}
+	if n.client.Client != nil { // the files may have changed where the option has not
+		auth, err := onionAuth(d.log, now.OnionAuthDir)
+		if err != nil {
+			return err
+		}
+		n.client.SetOnionAuth(auth)
+	}
 	d.serveDoors(ctx)
 	return nil
 }

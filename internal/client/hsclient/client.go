@@ -39,10 +39,9 @@ type Config struct {
 
 // A Client connects to onion services. Its methods are safe for concurrent use.
 type Client struct {
-	cfg  Config
-	log  *slog.Logger
-	auth map[onionaddr.Address]*x25519.KeyPair
-	pow  chan struct{} // a token: one proof of work is made at a time
+	cfg Config
+	log *slog.Logger
+	pow chan struct{} // a token: one proof of work is made at a time
 
 	ctx    context.Context // of Run; set before ready is closed
 	ready  chan struct{}
@@ -57,6 +56,7 @@ type Client struct {
 	asked    map[askedKey]time.Time
 	failures failures
 	sessions map[sessionKey]*session
+	auth     map[onionaddr.Address]*x25519.KeyPair
 	lastID   uint64
 	closed   bool
 }
@@ -67,21 +67,34 @@ func New(cfg Config) *Client {
 		cfg.MaxDirtiness = 10 * time.Minute
 	}
 	c := &Client{
-		cfg: cfg, log: cfg.Env.Log, rand: cfg.Rand, auth: map[onionaddr.Address]*x25519.KeyPair{},
+		cfg: cfg, log: cfg.Env.Log, rand: cfg.Rand,
 		pow: make(chan struct{}, 1), ready: make(chan struct{}),
 		fetches: map[onionaddr.Address]*fetch{}, asked: map[askedKey]time.Time{}, sessions: map[sessionKey]*session{},
 	}
-	for _, a := range cfg.Auth {
-		if c.auth[a.Service] == nil {
-			secret := a.Secret()
-			c.auth[a.Service] = x25519.FromSecret(&secret)
-		}
-	}
+	c.SetAuth(cfg.Auth)
 	return c
 }
 
+// SetAuth replaces the keys by which services know us.
+func (c *Client) SetAuth(list []*keyfile.ClientAuth) {
+	auth := map[onionaddr.Address]*x25519.KeyPair{}
+	for _, a := range list {
+		if auth[a.Service] == nil {
+			secret := a.Secret()
+			auth[a.Service] = x25519.FromSecret(&secret)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.auth = auth
+}
+
 // authKey returns the key by which a service knows us, or nil.
-func (c *Client) authKey(a onionaddr.Address) *x25519.KeyPair { return c.auth[a] }
+func (c *Client) authKey(a onionaddr.Address) *x25519.KeyPair {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.auth[a]
+}
 
 // Run serves the client until ctx ends. It returns when all circuits are closed.
 func (c *Client) Run(ctx context.Context) error {
