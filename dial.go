@@ -30,7 +30,7 @@ type Dialer struct {
 }
 
 // DialContext opens a stream through Tor to addr, host:port. The network must be "tcp", "tcp4" or "tcp6". The host is not
-// resolved here. It can be used as http.Transport.DialContext.
+// resolved here; it may be the address of an onion service. It can be used as http.Transport.DialContext.
 func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return Dialer{Client: c}.DialContext(ctx, network, addr)
 }

@@ -13,6 +13,6 @@
 // A Client keeps its guards and its copy of the directory in [Config].Dir. It writes nothing to standard output, sets no
 // signal handler and has no global state: a process may run several.
 //
-// Tropea is independent of the Tor Project and has not been audited. What it does not do yet, onion services among it,
+// Tropea is independent of the Tor Project and has not been audited. What it does not do yet, bridges among it,
 // fails with an [Error] that says so.
 package tropea

@@ -27,6 +27,7 @@ import (
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
+	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
 
 // Version is the version of this program.
@@ -59,6 +60,7 @@ type Config struct {
 	MaxPending     int
 	LongLived      []uint16
 	NoPrediction   bool
+	Vanguards      torrc.AutoBool // see circmgr.Config
 	AvailableTime  time.Duration
 	StreamTimeout  time.Duration
 	AllowInternal  bool // internal addresses may be asked for and answered
@@ -176,7 +178,7 @@ func New(cfg Config) (*Client, error) {
 	c.circuits = circmgr.New(circmgr.Config{
 		Env: cfg.Env, Links: c.links, Dir: c.dirs, Guards: c.guards, Select: sel, Rand: newRand(), Events: c.bus,
 		MaxDirtiness: cfg.MaxDirtiness, BuildTimeout: cfg.BuildTimeout, MaxPending: cfg.MaxPending,
-		LongLived: cfg.LongLived, NoPrediction: cfg.NoPrediction, AvailableTime: cfg.AvailableTime,
+		LongLived: cfg.LongLived, NoPrediction: cfg.NoPrediction, Vanguards: cfg.Vanguards, AvailableTime: cfg.AvailableTime,
 	})
 	requests.Tunnels = c.circuits
 	c.onions = hsclient.New(hsclient.Config{

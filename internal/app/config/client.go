@@ -38,9 +38,11 @@ type Process struct {
 
 // Nodes says which relays to use where.
 type Nodes struct {
-	Entry, Middle, Exit  torrc.NodeSet // empty: any
-	Exclude, ExcludeExit torrc.NodeSet // ExcludeExit is in addition to Exclude
-	Strict               bool          // obey Exclude even where that breaks something
+	Entry, Middle, Exit  torrc.NodeSet  // empty: any
+	Exclude, ExcludeExit torrc.NodeSet  // ExcludeExit is in addition to Exclude
+	Layer2               torrc.NodeSet  // second hops to onion services; empty: any
+	Vanguards            torrc.AutoBool // keep second hops to onion services for a while
+	Strict               bool           // obey Exclude even where that breaks something
 	Families             []torrc.NodeSet
 	DistinctSubnets      bool
 }
@@ -213,10 +215,11 @@ func granularity(d time.Duration) time.Duration {
 func newNodes(v *Values) (Nodes, error) {
 	n := Nodes{
 		Entry: v.NodeSet("EntryNodes"), Middle: v.NodeSet("MiddleNodes"), Exit: v.NodeSet("ExitNodes"),
-		Exclude: v.NodeSet("ExcludeNodes"), ExcludeExit: v.NodeSet("ExcludeExitNodes"), Strict: v.Bool("StrictNodes"),
+		Exclude: v.NodeSet("ExcludeNodes"), ExcludeExit: v.NodeSet("ExcludeExitNodes"),
+		Layer2: v.NodeSet("HSLayer2Nodes"), Vanguards: v.AutoBool("VanguardsLiteEnabled"), Strict: v.Bool("StrictNodes"),
 		DistinctSubnets: v.Bool("EnforceDistinctSubnets"),
 	}
-	for _, name := range []string{"EntryNodes", "MiddleNodes", "ExitNodes", "ExcludeNodes", "ExcludeExitNodes"} {
+	for _, name := range []string{"EntryNodes", "MiddleNodes", "ExitNodes", "ExcludeNodes", "ExcludeExitNodes", "HSLayer2Nodes"} {
 		if err := checkCountries(v.at(name), v.NodeSet(name)); err != nil {
 			return n, err
 		}

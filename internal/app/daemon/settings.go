@@ -33,6 +33,7 @@ func clientConfig(c config.Client, e env.Env, cache statefile.Store) client.Conf
 		AllowOddNames: c.Streams.AllowOddHostnames,
 		AllowPrivate:  c.Circuits.AllowPrivate,
 		Testing:       c.Process.TestNetwork,
+		Vanguards:     c.Nodes.Vanguards,
 	}
 	if c.Process.TestNetwork {
 		// Networks that vote every few seconds leave no time to be polite.
@@ -43,7 +44,7 @@ func clientConfig(c config.Client, e env.Env, cache statefile.Store) client.Conf
 
 func selection(n config.Nodes) pathsel.Config {
 	return pathsel.Config{
-		Entry: n.Entry, Middle: n.Middle, Exit: n.Exit, Exclude: n.Exclude, ExcludeExit: n.ExcludeExit,
+		Entry: n.Entry, Middle: n.Middle, Exit: n.Exit, Exclude: n.Exclude, ExcludeExit: n.ExcludeExit, Layer2: n.Layer2,
 		Strict: n.Strict, NodeFamilies: n.Families, SharedSubnets: !n.DistinctSubnets,
 	}
 }

@@ -108,8 +108,8 @@ func (m *Manager) pathInside(v *netdir.View, end *circuit.Hop, stable bool, now 
 	if err != nil {
 		return nil, err
 	}
-	var among func(*netdir.Relay) bool
-	if vanguard.Enabled(v) {
+	among := m.cfg.Select.Layer2()
+	if among == nil && m.cfg.Vanguards.Or(vanguard.Enabled(v)) {
 		m.stock.layer2.Update(v, now, m.cfg.Select.Layer2OK, m.cfg.Rand)
 		among = m.stock.layer2.Has
 	}

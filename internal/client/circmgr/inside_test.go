@@ -7,6 +7,8 @@ import (
 
 	"github.com/tropea-net/tropea/internal/kit/fakepeer"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
+	"github.com/tropea-net/tropea/internal/netstate/pathsel"
+	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
 
 // pathOf are the numbers of the relays of a path.
@@ -100,6 +102,34 @@ func TestInsideAhead(t *testing.T) {
 			b.Errorf("%d are ready after hours", ready)
 		}
 	})
+}
+
+// What the user says of second hops is obeyed.
+func TestInsideSecondHops(t *testing.T) {
+	second := func(set func(*Config)) map[int]bool {
+		seen := map[int]bool{}
+		run(t, setup{config: set}, func(b *bed) {
+			for range 60 {
+				in, err := b.m.Inside(b.Context(), nil, false)
+				if err != nil {
+					b.Fatal(err)
+				}
+				seen[pathOf(in.path)[1]] = true
+				in.Circ.Close()
+			}
+		})
+		return seen
+	}
+	if seen := second(func(c *Config) { c.Vanguards = torrc.No }); len(seen) != len(ids)-1 {
+		t.Errorf("without vanguards: %v", seen)
+	}
+	layer2, err := torrc.ParseNodeSet("relay2,relay3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen := second(func(c *Config) { c.Select = pathsel.New(pathsel.Config{Layer2: layer2}) }); len(seen) != 2 || !seen[2] || !seen[3] {
+		t.Errorf("HSLayer2Nodes: %v", seen)
+	}
 }
 
 func TestInsideFails(t *testing.T) {

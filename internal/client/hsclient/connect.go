@@ -80,7 +80,6 @@ type attempt struct {
 
 	rend   chan made     // the rendezvous point, when it is ready; nil if none was asked for
 	intro  *introduction // a circuit whose introduction point has refused us; nil if there is none
-	effort uint32        // of the last proof of work; 0 if there was none
 	failed int           // meetings
 	last   error
 }

@@ -12,6 +12,7 @@ type Config struct {
 	Entry, Middle, Exit torrc.NodeSet // the only relays to use there; all if empty
 	Exclude             torrc.NodeSet // relays to use nowhere, even if listed above
 	ExcludeExit         torrc.NodeSet // relays not to use as exits
+	Layer2              torrc.NodeSet // the only second hops of paths to and from onion services (HSLayer2Nodes); all if empty
 	Strict              bool          // fail rather than use an excluded relay where no other will do
 	NodeFamilies        []torrc.NodeSet
 	SharedSubnets       bool // relays of one subnet may be in one path (EnforceDistinctSubnets 0)
@@ -26,7 +27,7 @@ type Config struct {
 
 // UsesCountries reports whether some set names a country. If Country is nil, the user is to be warned.
 func (c *Config) UsesCountries() bool {
-	sets := append([]torrc.NodeSet{c.Entry, c.Middle, c.Exit, c.Exclude, c.ExcludeExit}, c.NodeFamilies...)
+	sets := append([]torrc.NodeSet{c.Entry, c.Middle, c.Exit, c.Exclude, c.ExcludeExit, c.Layer2}, c.NodeFamilies...)
 	for _, set := range sets {
 		if len(set.Countries) > 0 {
 			return true

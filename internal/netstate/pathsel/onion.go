@@ -41,7 +41,8 @@ func (s *Selector) onionEnd(v *netdir.View, able protover.Caps, need Need, rng *
 	})
 }
 
-// OnionMiddle chooses a hop of a path to or from an onion service, out of those that among accepts, or all if it is nil. Hops
+// OnionMiddle chooses a hop of a path to or from an onion service, out of those that among accepts, or if it is nil out of those
+// that the user wants as middles. Hops
 // may be of one family, as in C tor: which relays are left out must not tell who the guard is. The error, if any, is an
 // *Error.
 //
@@ -51,7 +52,7 @@ func (s *Selector) OnionMiddle(v *netdir.View, among func(*netdir.Relay) bool, u
 		switch {
 		case among != nil && !among(r):
 			return NoneUsable
-		case !s.chosen(&s.cfg.Middle, r):
+		case among == nil && !s.chosen(&s.cfg.Middle, r):
 			return NotChosen
 		case !s.Permits(r, false):
 			return Excluded
@@ -60,6 +61,14 @@ func (s *Selector) OnionMiddle(v *netdir.View, among func(*netdir.Relay) bool, u
 		}
 		return fits
 	})
+}
+
+// Layer2 returns which relays the user wants as second hops of such paths, nil if he does not say.
+func (s *Selector) Layer2() func(*netdir.Relay) bool {
+	if s.cfg.Layer2.Len() == 0 {
+		return nil
+	}
+	return func(r *netdir.Relay) bool { return s.in(&s.cfg.Layer2, r) }
 }
 
 // Layer2OK reports whether the user lets r be a second hop that is kept for a while.

@@ -68,6 +68,13 @@ func TestOnionMiddle(t *testing.T) {
 	if got, err := choose(func(r *netdir.Relay) bool { return netdirtest.N(r) == 1 }); err == nil {
 		t.Errorf("among none: got %v", got)
 	}
+	picky := New(Config{Middle: set(t, "relay3"), Layer2: set(t, "relay2,relay5"), Exclude: set(t, "relay5")})
+	got, err := sample(func(rng *rand.Rand) (*netdir.Relay, error) {
+		return picky.OnionMiddle(v, picky.Layer2(), relays(v, 1), Need{}, rng)
+	})
+	if err != nil || !slices.Equal(got, []int{2}) || s.Layer2() != nil {
+		t.Errorf("HSLayer2Nodes: got %v, %v", got, err)
+	}
 	for n, want := range map[int]bool{1: true, 4: false, 5: false} {
 		if got := s.Layer2OK(v.ByRSA(netdirtest.ID(n))); got != want {
 			t.Errorf("relay %d as a second hop: %v", n, got)
