@@ -27,7 +27,6 @@ import (
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
-	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
 
 // Version is the version of this program.
@@ -60,7 +59,7 @@ type Config struct {
 	MaxPending     int
 	LongLived      []uint16
 	NoPrediction   bool
-	Vanguards      torrc.AutoBool // see circmgr.Config
+	Vanguards      circmgr.Vanguards
 	AvailableTime  time.Duration
 	StreamTimeout  time.Duration
 	AllowInternal  bool // internal addresses may be asked for and answered

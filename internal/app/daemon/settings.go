@@ -5,6 +5,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/app/client"
 	"github.com/tropea-net/tropea/internal/app/config"
+	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/client/dirsync"
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/statefile"
@@ -33,7 +34,7 @@ func clientConfig(c config.Client, e env.Env, cache statefile.Store) client.Conf
 		AllowOddNames: c.Streams.AllowOddHostnames,
 		AllowPrivate:  c.Circuits.AllowPrivate,
 		Testing:       c.Process.TestNetwork,
-		Vanguards:     c.Nodes.Vanguards,
+		Vanguards:     vanguards(c.Nodes.Vanguards),
 	}
 	if c.Process.TestNetwork {
 		// Networks that vote every few seconds leave no time to be polite.
@@ -47,6 +48,16 @@ func selection(n config.Nodes) pathsel.Config {
 		Entry: n.Entry, Middle: n.Middle, Exit: n.Exit, Exclude: n.Exclude, ExcludeExit: n.ExcludeExit, Layer2: n.Layer2,
 		Strict: n.Strict, NodeFamilies: n.Families, SharedSubnets: !n.DistinctSubnets,
 	}
+}
+
+func vanguards(b torrc.AutoBool) circmgr.Vanguards {
+	switch b {
+	case torrc.Yes:
+		return circmgr.VanguardsOn
+	case torrc.No:
+		return circmgr.VanguardsOff
+	}
+	return circmgr.VanguardsAuto
 }
 
 func padding(l config.Links) client.Padding {

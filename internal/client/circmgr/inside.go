@@ -109,7 +109,7 @@ func (m *Manager) pathInside(v *netdir.View, end *circuit.Hop, stable bool, now 
 		return nil, err
 	}
 	among := m.cfg.Select.Layer2()
-	if among == nil && m.cfg.Vanguards.Or(vanguard.Enabled(v)) {
+	if among == nil && (m.cfg.Vanguards == VanguardsOn || m.cfg.Vanguards == VanguardsAuto && vanguard.Enabled(v)) {
 		m.stock.layer2.Update(v, now, m.cfg.Select.Layer2OK, m.cfg.Rand)
 		among = m.stock.layer2.Has
 	}

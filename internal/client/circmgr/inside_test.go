@@ -120,7 +120,7 @@ func TestInsideSecondHops(t *testing.T) {
 		})
 		return seen
 	}
-	if seen := second(func(c *Config) { c.Vanguards = torrc.No }); len(seen) != len(ids)-1 {
+	if seen := second(func(c *Config) { c.Vanguards = VanguardsOff }); len(seen) != len(ids)-1 {
 		t.Errorf("without vanguards: %v", seen)
 	}
 	layer2, err := torrc.ParseNodeSet("relay2,relay3")

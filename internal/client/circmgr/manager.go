@@ -14,7 +14,6 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/isolation"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
-	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
 
 // DirSource gives the current view of the network. client/dirsync is one.
@@ -43,14 +42,24 @@ type Config struct {
 	Rand   *rand.Rand // for path choice; only the owner goroutine uses it
 	Events *event.Bus // gets Event values; may be nil
 
-	MaxDirtiness  time.Duration  // how long after its first use a circuit takes new streams; 10 min
-	BuildTimeout  time.Duration  // 60 s
-	MaxPending    int            // builds at a time for requests; 32
-	LongLived     []uint16       // ports whose circuits need Stable relays
-	NoPrediction  bool           // build no circuit ahead of need
-	Vanguards     torrc.AutoBool // keep second hops to onion services (VanguardsLiteEnabled); auto as the consensus says
-	AvailableTime time.Duration  // how long an unused circuit is kept; 30 min to twice that
+	MaxDirtiness  time.Duration // how long after its first use a circuit takes new streams; 10 min
+	BuildTimeout  time.Duration // 60 s
+	MaxPending    int           // builds at a time for requests; 32
+	LongLived     []uint16      // ports whose circuits need Stable relays
+	NoPrediction  bool          // build no circuit ahead of need
+	Vanguards     Vanguards     // whether second hops of circuits inside the network are kept
+	AvailableTime time.Duration // how long an unused circuit is kept; 30 min to twice that
 }
+
+// Vanguards says whether second hops are kept for a while (VanguardsLiteEnabled).
+type Vanguards uint8
+
+// The choices.
+const (
+	VanguardsAuto Vanguards = iota // as the consensus says
+	VanguardsOn
+	VanguardsOff
+)
 
 // An Event tells of a circuit's life.
 type Event struct {
