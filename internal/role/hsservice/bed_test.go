@@ -148,6 +148,22 @@ func (b *bed) Publish(ctx context.Context, dir *netdir.Relay, descriptor []byte)
 	return nil
 }
 
+// locked runs f while nothing else looks at the fields.
+func (b *bed) locked(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
+
+// owner runs f in the service's goroutine, while nothing else looks at the fields.
+func (b *bed) owner(f func()) {
+	done := make(chan struct{})
+	if !b.s.do(func(time.Time) { defer close(done); b.locked(f) }) {
+		b.t.Fatal("the service has ended")
+	}
+	<-done
+}
+
 // fakeCircuit leads to a relay that can be an introduction point, if nothing else is said.
 type fakeCircuit struct {
 	b    *bed

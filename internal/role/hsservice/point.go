@@ -100,14 +100,13 @@ func (s *Service) keepPoints(v *netdir.View, now time.Time) time.Duration {
 	next := time.Hour
 	for _, p := range s.points {
 		switch {
+		case !p.close.IsZero():
+			next = min(next, p.close.Sub(now))
+		case p.retiring(now): // until others are there
 		case p.circ != nil || p.building:
 			next = min(next, p.expires.Sub(now))
-			if !p.close.IsZero() {
-				next = min(next, p.close.Sub(now))
-			}
 		case p.retry.After(now):
 			next = min(next, p.retry.Sub(now))
-		case p.retiring(now):
 		case s.mayLaunch(now):
 			s.launch(p, s.set.IntroLimits)
 		default:

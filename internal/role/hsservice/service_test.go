@@ -223,11 +223,14 @@ func TestReplacedPoints(t *testing.T) {
 // When no circuit can be built, not many are tried.
 func TestFewTries(t *testing.T) {
 	run(t, Settings{}, func(b *bed) {
-		b.fail = func(circuit.Hop) error { return errGone }
+		b.locked(func() { b.fail = func(circuit.Hop) error { return errGone } })
 		time.Sleep(time.Hour)
-		if most := 12 * 2 * (3 + 2 + 3*maxFailures); b.builds > most {
-			t.Errorf("%d circuits in an hour, want %d or less", b.builds, most)
-		}
+		synctest.Wait()
+		b.locked(func() {
+			if most := 12 * 2 * (3 + 2 + 3*maxFailures); b.builds > most {
+				t.Errorf("%d circuits in an hour, want %d or less", b.builds, most)
+			}
+		})
 		if ok, text := b.s.Status(); ok || text != "no introduction point yet: "+errGone.Error() {
 			t.Errorf("%v, %q", ok, text)
 		}
@@ -266,17 +269,19 @@ func TestDays(t *testing.T) {
 				t.Fatal(err)
 			}
 			one, two := dirs.Clock().Store()
-			if len(b.s.descs) != 2 || b.s.descs[0].use != one || b.s.descs[1].use != two {
-				t.Fatalf("hour %d: not the descriptors of the two periods", hour)
-			}
-			for _, d := range b.s.descs {
-				blinded := d.blinded.ID()
-				for _, r := range dirs.Store(d.use, blinded) {
-					if had := b.stored[r.RSA][string(blinded[:])]; len(had) == 0 {
-						t.Errorf("hour %d: relay %d has no descriptor", hour, netdirtest.N(r))
+			b.owner(func() {
+				if len(b.s.descs) != 2 || b.s.descs[0].use != one || b.s.descs[1].use != two {
+					t.Errorf("hour %d: not the descriptors of the two periods", hour)
+				}
+				for _, d := range b.s.descs {
+					blinded := d.blinded.ID()
+					for _, r := range dirs.Store(d.use, blinded) {
+						if had := b.stored[r.RSA][string(blinded[:])]; len(had) == 0 {
+							t.Errorf("hour %d: relay %d has no descriptor", hour, netdirtest.N(r))
+						}
 					}
 				}
-			}
+			})
 		}
 		for _, key := range b.auths() {
 			if slices.Contains(first, key) {
@@ -294,17 +299,16 @@ func TestDays(t *testing.T) {
 func TestRefusedUploads(t *testing.T) {
 	run(t, Settings{}, func(b *bed) {
 		asked := 0
-		b.refuse = func(*netdir.Relay) error { asked++; return errors.New("busy") }
+		b.locked(func() { b.refuse = func(*netdir.Relay) error { asked++; return errors.New("busy") } })
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		if ok, text := b.s.Status(); ok || text != "3 introduction points, but no directory has a descriptor yet: busy" {
 			t.Errorf("%v, %q", ok, text)
 		}
 		if asked < 16*5 || asked > 16*8 {
 			t.Errorf("asked %d times", asked)
 		}
-		b.mu.Lock()
-		b.refuse = nil
-		b.mu.Unlock()
+		b.locked(func() { b.refuse = nil })
 		time.Sleep(maxUploadRetry)
 		if ok, text := b.s.Status(); !ok {
 			t.Error(text)
@@ -321,7 +325,7 @@ func TestClients(t *testing.T) {
 		if !opens(b, alice) || opens(b, bob) || opens(b, nil) {
 			t.Error("not for alice alone")
 		}
-		set := b.s.set
+		set := Settings{Handler: b.s.cfg.Handler}
 		set.Clients = [][32]byte{bob.Public()}
 		b.s.Configure(set)
 		time.Sleep(20 * time.Second)
@@ -361,7 +365,7 @@ func TestIntroLimits(t *testing.T) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		}
-		b.s.Configure(Settings{Handler: b.s.set.Handler})
+		b.s.Configure(Settings{Handler: b.s.cfg.Handler})
 		time.Sleep(20 * time.Second)
 		for _, c := range b.points() {
 			if len(c.exts) > 0 {
@@ -383,11 +387,14 @@ func TestProofs(t *testing.T) {
 			t.Fatalf("descriptor has %+v, %v", in.PoW, err)
 		}
 		var blinded [32]byte
-		for _, o := range b.versions {
-			if _, sub, _ := b.descriptor(nil); sub == b.s.descs[0].subcredential && *o.BlindedKey() == b.s.descs[0].blinded.ID() {
-				blinded = *o.BlindedKey()
+		_, sub, _ := b.descriptor(nil)
+		b.owner(func() {
+			for _, d := range b.s.descs {
+				if d.subcredential == sub {
+					blinded = d.blinded.ID()
+				}
 			}
-		}
+		})
 		solver := hspow.NewSolver(nil)
 		solver.Start(blinded, in.PoW.Seed, 2, [16]byte{1})
 		proof, ok := solver.Step(1000)
