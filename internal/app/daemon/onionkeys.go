@@ -61,6 +61,9 @@ func loadOnion(log *slog.Logger, cfg *config.Onion) (o onionDir, err error) {
 	mode := fs.FileMode(0o600)
 	if cfg.GroupReadable {
 		mode = 0o640
+		if err := os.Chmod(cfg.Dir, 0o750); err != nil {
+			return o, err
+		}
 	}
 	if err := os.Chmod(filepath.Join(cfg.Dir, onionHostname), mode); err != nil {
 		return o, err
