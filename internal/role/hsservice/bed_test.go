@@ -78,13 +78,19 @@ func run(t *testing.T, set Settings, f func(b *bed)) {
 	})
 }
 
-// consensus gives the network one of so many hours after the beginning.
-func (b *bed) consensus(hour int) {
+// consensus gives the network one of so many hours after the beginning, with all microdescriptors.
+func (b *bed) consensus(hour int) { b.network(hour, func(*netdirtest.Relay) {}) }
+
+// network is consensus with other relays.
+func (b *bed) network(hour int, edit func(*netdirtest.Relay)) {
 	n := netdirtest.Network{ValidAfter: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(hour) * time.Hour)}
 	for i := range 20 {
 		n.Relays = append(n.Relays, netdirtest.Relay{N: i + 1, Flags: netdirtest.Plain | consensus.HSDir})
 	}
 	n.Relays[0].Flags |= consensus.MiddleOnly
+	for i := range n.Relays {
+		edit(&n.Relays[i])
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.view = n.View()

@@ -192,6 +192,9 @@ func (m *meeting) linger(c Circuit) {
 func (m *meeting) incoming(in stream.Incoming) {
 	s := m.s
 	set := s.shared.Load()
+	if in.Ended() {
+		return // by a stream before it, which has closed the circuit
+	}
 	if in.Cmd != relaymsg.CmdBegin {
 		in.Refuse(relaymsg.EndNotDirectory)
 		return

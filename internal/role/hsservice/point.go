@@ -29,13 +29,13 @@ import (
 //
 //	building ⇄ established → retiring → (gone)
 type point struct {
-	relay   *netdir.Relay
 	auth    *keyfile.EdSecret
 	keys    hsntor.Point
 	replays replays
 	left    atomic.Int64 // introductions until it is replaced
 
 	// The owner has the fields below.
+	relay    *netdir.Relay
 	circ     Circuit // nil unless established
 	building bool
 	failures int // circuits that came to nothing, since one did not
@@ -139,8 +139,12 @@ func established(points []*point) (n int) {
 // pointGone closes an introduction point that is of no more use, and tells so.
 func (s *Service) pointGone(v *netdir.View, p *point, now time.Time) bool {
 	relay := v.ByRSA(p.relay.RSA)
+	if relay != nil && relay.Usable() {
+		p.relay = relay
+	}
 	switch {
-	case relay == nil || !relay.Usable(), p.failures > maxFailures:
+	// Not Usable: after each consensus some microdescriptors are still to come.
+	case relay == nil || !relay.Listed(), p.failures > maxFailures:
 		s.failed[p.relay.RSA] = now
 	case !p.close.IsZero() && !now.Before(p.close), p.retiring(now) && p.circ == nil && !p.building:
 	default:
@@ -216,11 +220,11 @@ func (s *Service) mayLaunch(now time.Time) bool {
 // launch makes p's circuit.
 func (s *Service) launch(p *point, limits circext.IntroDoS) {
 	p.building = true
-	ctx := s.ctx
+	ctx, relay := s.ctx, p.relay
 	safego.Go(&s.wg, s.log, "introduction point", func() {
 		var c Circuit
 		err := errPanic
-		safego.Run(s.log, "introduction point", func() { c, err = s.establish(ctx, p, limits) })
+		safego.Run(s.log, "introduction point", func() { c, err = s.establish(ctx, p, relay, limits) })
 		if !s.do(func(now time.Time) { s.launchDone(p, c, err, now) }) && c != nil {
 			c.Close()
 		}
@@ -272,10 +276,10 @@ var (
 // establish builds a circuit and makes its end an introduction point. What comes for the service goes to the workers from then on.
 //
 // https://spec.torproject.org/rend-spec/introduction-protocol.html
-func (s *Service) establish(ctx context.Context, p *point, limits circext.IntroDoS) (_ Circuit, err error) {
+func (s *Service) establish(ctx context.Context, p *point, relay *netdir.Relay, limits circext.IntroDoS) (_ Circuit, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, establishTime, errNoAnswer)
 	defer cancel()
-	c, err := s.circuit(ctx, HopTo(p.relay), s.cfg.Direct)
+	c, err := s.circuit(ctx, HopTo(relay), s.cfg.Direct)
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +288,7 @@ func (s *Service) establish(ctx context.Context, p *point, limits circext.IntroD
 			c.Close()
 		}
 	}()
-	if !p.relay.Protocols.Supports(protover.HSIntro, 5) {
+	if !relay.Protocols.Supports(protover.HSIntro, 5) {
 		limits = circext.IntroDoS{}
 	}
 	body, err := p.request(c.KH(), limits)

@@ -201,8 +201,10 @@ func (s *Service) tell() {
 	now := &status{points: established(s.points), err: s.lastErr}
 	for _, d := range s.descs {
 		for _, u := range d.dirs {
-			now.dirs++
-			if u.has > 0 {
+			if u.wanted {
+				now.dirs++
+			}
+			if u.wanted && u.has > 0 {
 				now.uploaded++
 			}
 		}

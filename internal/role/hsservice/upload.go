@@ -14,7 +14,8 @@ import (
 // An upload is a directory of a descriptor.
 type upload struct {
 	relay    *netdir.Relay
-	has      int // version that it has taken last; 0 for none
+	wanted   bool // it is one now
+	has      int  // version that it has taken last; 0 for none
 	busy     bool
 	failures int // since it has taken one
 	retry    time.Time
@@ -76,7 +77,7 @@ func (s *Service) keepUploads(v *netdir.View, now time.Time) time.Duration {
 		s.keepDirs(d)
 		for _, u := range d.dirs {
 			switch {
-			case d.version == 0 || u.busy || u.has == d.version || s.uploading >= maxPublishing:
+			case d.version == 0 || !u.wanted || u.busy || u.has == d.version || s.uploading >= maxPublishing:
 			case u.retry.After(now):
 				next = min(next, u.retry.Sub(now))
 			default:
@@ -125,19 +126,20 @@ func (s *Service) ready(now time.Time) (list []*point, wait time.Duration) {
 	return list, 0
 }
 
-// keepDirs finds the directories of a descriptor. Those that are not among them any more are forgotten.
+// keepDirs finds the directories of a descriptor. What those have that are not among them any more is remembered: they may come
+// back, and take no version twice.
 func (s *Service) keepDirs(d *descriptor) {
-	dirs := s.dirs.Store(d.use, d.blinded.ID())
-	found := make(map[[20]byte]*upload, len(dirs))
-	for _, r := range dirs {
+	for _, u := range d.dirs {
+		u.wanted = false
+	}
+	for _, r := range s.dirs.Store(d.use, d.blinded.ID()) {
 		u := d.dirs[r.RSA]
 		if u == nil {
 			u = new(upload)
+			d.dirs[r.RSA] = u
 		}
-		u.relay = r
-		found[r.RSA] = u
+		u.relay, u.wanted = r, true
 	}
-	d.dirs = found
 }
 
 // upload brings d's last version to a directory.
