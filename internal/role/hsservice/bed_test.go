@@ -176,7 +176,6 @@ type fakeCircuit struct {
 	hop  circuit.Hop
 	done chan struct{}
 	once sync.Once
-	err  error
 	take func(relaymsg.Msg) error
 	auth [32]byte // of the introduction point
 	exts circext.List
