@@ -104,6 +104,7 @@ type Client struct {
 	dirs     *dirsync.Sync
 	streams  *attach.Attacher
 	onions   *hsclient.Client
+	trials   *hsclient.Client // with which our own services find out whether clients reach them
 	guards   *guards
 	selector *pathsel.Selector
 	state    *state.File
@@ -180,10 +181,13 @@ func New(cfg Config) (*Client, error) {
 		LongLived: cfg.LongLived, NoPrediction: cfg.NoPrediction, Vanguards: cfg.Vanguards, AvailableTime: cfg.AvailableTime,
 	})
 	requests.Tunnels = c.circuits
-	c.onions = hsclient.New(hsclient.Config{
-		Env: cfg.Env, Circuits: c.circuits, Dir: c.dirs, Select: sel, Rand: newRand(), Auth: cfg.OnionAuth,
+	onions := hsclient.Config{
+		Env: cfg.Env, Circuits: c.circuits, Dir: c.dirs, Select: sel, Rand: newRand(),
 		LongLived: cfg.LongLived, MaxDirtiness: cfg.MaxDirtiness, Testing: cfg.Testing, AllowPrivate: cfg.AllowPrivate,
-	})
+	}
+	c.trials = hsclient.New(onions)
+	onions.Auth, onions.Rand = cfg.OnionAuth, newRand()
+	c.onions = hsclient.New(onions)
 	c.streams = attach.New(attach.Config{
 		Circuits: c.circuits, Onions: c.onions, Log: cfg.Env.Log,
 		RejectInternal: !cfg.AllowInternal, OddNames: cfg.AllowOddNames, StreamTimeout: cfg.StreamTimeout,
@@ -263,6 +267,7 @@ func (c *Client) Run(ctx context.Context) error {
 		"directory": func() error { return c.dirs.Run(ctx) },
 		"circuits":  func() error { return c.circuits.Run(ctx) },
 		"onions":    func() error { return c.onions.Run(ctx) },
+		"trials":    func() error { return c.trials.Run(ctx) },
 		"bootstrap": func() error { bootstrap.Run(ctx, c.bus, c.progress, log); return context.Cause(ctx) },
 		"padding":   func() error { c.followPadding(ctx); return context.Cause(ctx) },
 	}

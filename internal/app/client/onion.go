@@ -2,13 +2,16 @@ package client
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tropea-net/tropea/internal/client/dirclient"
+	"github.com/tropea-net/tropea/internal/client/hsclient"
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/role/hsservice"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
+	"github.com/tropea-net/tropea/internal/wire/onionaddr"
 )
 
 // ServiceMode says how an onion service works.
@@ -42,6 +45,17 @@ func (n onionNetwork) Circuit(ctx context.Context, h circuit.Hop, direct bool) (
 		return nil, err
 	}
 	return in.Circ, nil
+}
+
+// Check implements hsservice.Network. The streams of users have no part in it: what they know of the service would not be a trial.
+// Of a service that must know its clients, it tells whether the descriptor is found.
+func (n onionNetwork) Check(ctx context.Context, a onionaddr.Address) error {
+	defer n.trials.NewIdentity() // closes the circuit, and forgets the descriptor
+	_, err := n.trials.Open(ctx, hsclient.Request{Service: a, Port: 1})
+	if e, ok := errors.AsType[*hsclient.Error](err); ok && e.Reason == hsclient.MissingAuth {
+		return nil
+	}
+	return err
 }
 
 // Publish implements hsservice.Network.

@@ -30,6 +30,7 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/hsdesc"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
 	"github.com/tropea-net/tropea/internal/wire/linkspec"
+	"github.com/tropea-net/tropea/internal/wire/onionaddr"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
@@ -40,17 +41,19 @@ type bed struct {
 	key *keyfile.EdSecret
 	end func()
 
-	mu       sync.Mutex // guards the fields below
-	view     *netdir.View
-	changed  chan struct{}
-	circuits []*fakeCircuit                // to introduction points that live, in the order of their making
-	met      []circuit.VirtualHop          // clients that were met
-	metAt    []circuit.Hop                 // and where
-	stored   map[[20]byte]map[string][]int // versions that directories have, by blinded key
-	versions []*hsdesc.Outer               // all that were uploaded, each once
-	fail     func(h circuit.Hop) error     // what comes of a circuit; may be nil
-	refuse   func(dir *netdir.Relay) error // what a directory says; may be nil
-	builds   int
+	mu          sync.Mutex // guards the fields below
+	view        *netdir.View
+	changed     chan struct{}
+	circuits    []*fakeCircuit                // to introduction points that live, in the order of their making
+	met         []circuit.VirtualHop          // clients that were met
+	metAt       []circuit.Hop                 // and where
+	stored      map[[20]byte]map[string][]int // versions that directories have, by blinded key
+	versions    []*hsdesc.Outer               // all that were uploaded, each once
+	fail        func(h circuit.Hop) error     // what comes of a circuit; may be nil
+	refuse      func(dir *netdir.Relay) error // what a directory says; may be nil
+	builds      int
+	checks      int
+	unreachable error // what clients meet with
 }
 
 // run runs f with a service that has the given settings.
@@ -168,6 +171,13 @@ func (b *bed) owner(f func()) {
 		b.t.Fatal("the service has ended")
 	}
 	<-done
+}
+
+func (b *bed) Check(ctx context.Context, a onionaddr.Address) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.checks++
+	return b.unreachable
 }
 
 // fakeCircuit leads to a relay that can be an introduction point, if nothing else is said.

@@ -27,6 +27,8 @@ type Network interface {
 	Circuit(ctx context.Context, h circuit.Hop, direct bool) (Circuit, error)
 	// Publish uploads a descriptor to a directory. An error says that it has not taken it.
 	Publish(ctx context.Context, dir *netdir.Relay, descriptor []byte) error
+	// Check goes to a service as a client does, and returns what keeps it from getting there.
+	Check(ctx context.Context, a onionaddr.Address) error
 }
 
 // A Circuit is what a service needs of one. *circuit.Circuit is one.

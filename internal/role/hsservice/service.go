@@ -59,6 +59,7 @@ type Service struct {
 	seeds      time.Time // when the seeds of the proof of work change
 	review     time.Time // when the suggested effort is looked at
 
+	check    check
 	queue    queue[*client]
 	tokens   float64 // clients that may be met, by PoW.Rate
 	filled   time.Time
@@ -71,6 +72,7 @@ type status struct {
 	uploaded int // directories that have a descriptor
 	dirs     int // that should
 	err      error
+	check    check
 }
 
 // New returns a service. Run makes it work.
@@ -169,7 +171,7 @@ func (s *Service) step(now time.Time) time.Duration {
 	}
 	next = min(next, s.keepEffort(now), s.keepUploads(v, now), s.meetClients(now))
 	s.tell()
-	return next
+	return min(next, s.keepCheck(now))
 }
 
 // Configure takes over other settings. Descriptors are made anew where they differ, and introduction points too if they are to
@@ -198,7 +200,7 @@ func (s *Service) Configure(set Settings) {
 
 // tell lets others know how the service fares, in words.
 func (s *Service) tell() {
-	now := &status{points: established(s.points), err: s.lastErr}
+	now := &status{points: established(s.points), err: s.lastErr, check: s.check}
 	for _, d := range s.descs {
 		for _, u := range d.dirs {
 			if u.wanted {
@@ -240,6 +242,12 @@ func (s *Service) Status() (reachable bool, text string) {
 	switch {
 	case reachable:
 		text = fmt.Sprintf("%d introduction points, descriptors at %d of %d directories", st.points, st.uploaded, st.dirs)
+		switch c := st.check; {
+		case c.done && c.err != nil:
+			text += "; but as a client we could not reach it: " + c.err.Error()
+		case c.done:
+			text += "; as a client we have reached it"
+		}
 	case st.points == 0:
 		text = "no introduction point yet"
 	default:

@@ -367,6 +367,32 @@ func TestClients(t *testing.T) {
 	})
 }
 
+// The service tries to reach itself as a client, and says what came of it.
+func TestCheck(t *testing.T) {
+	run(t, Settings{}, func(b *bed) {
+		b.locked(func() { b.unreachable = errGone })
+		time.Sleep(20 * time.Second)
+		if _, text := b.s.Status(); text != "3 introduction points, descriptors at 16 of 16 directories" {
+			t.Errorf("before: %q", text)
+		}
+		time.Sleep(time.Minute)
+		if _, text := b.s.Status(); text != "3 introduction points, descriptors at 16 of 16 directories; but as a client we could not reach it: "+errGone.Error() {
+			t.Errorf("in vain: %q", text)
+		}
+		b.locked(func() { b.unreachable = nil })
+		time.Sleep(checkRetry)
+		if _, text := b.s.Status(); text != "3 introduction points, descriptors at 16 of 16 directories; as a client we have reached it" {
+			t.Errorf("after: %q", text)
+		}
+		time.Sleep(12 * time.Hour)
+		b.locked(func() {
+			if b.checks != 4 {
+				t.Errorf("%d trials in half a day", b.checks)
+			}
+		})
+	})
+}
+
 // The end of a service closes its circuits at once.
 func TestEnd(t *testing.T) {
 	run(t, Settings{}, func(b *bed) {
