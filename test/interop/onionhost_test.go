@@ -123,6 +123,8 @@ func TestOnionHost(t *testing.T) {
 		switch {
 		case documents.MatchString(line), strings.Contains(line, "Problem bootstrapping"): // before the first vote
 		case strings.Contains(line, "Client authorization for requested onion address is invalid"): // so it was
+		// A descriptor that is decrypted after it came takes more room than C tor has counted (hs_cache_client_new_auth_parse).
+		case strings.Contains(line, "Underflow in hs_cache_decrement_allocation"):
 		default:
 			t.Error("protocol warning: ", line)
 		}
