@@ -32,6 +32,7 @@ func (d *Daemon) authorityConfig() *server.Authority {
 		TestOff:      !tests, TestEd25519: a.Tests.Ed25519, TestIPv6: a.Tests.IPv6,
 	}
 	if a.Bridges {
+		s.Flags, s.TestOff = flagsConfig(a, test, a.Tests.On), !a.Tests.On // C tor's AssumeReachable is for itself alone
 		s.Bridges = &server.Bridges{Password: a.BridgePassword}
 	}
 	if test {

@@ -129,9 +129,9 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// Nobody may think to run a bridge authority before there is one.
-func TestNoBridgeAuthority(t *testing.T) {
-	const authority = "Address 127.0.0.1\nORPort 127.0.0.1:auto\nDirPort 127.0.0.1:auto\nContactInfo c\nExitRelay 0\nAuthoritativeDirectory 1\nBridgeAuthoritativeDir 1\n"
+// A bridge authority must not vote: it would publish the bridges.
+func TestVotesOnBridges(t *testing.T) {
+	const authority = "Address 127.0.0.1\nORPort 127.0.0.1:auto\nDirPort 127.0.0.1:auto\nContactInfo c\nExitRelay 0\nAuthoritativeDirectory 1\nBridgeAuthoritativeDir 1\nV3AuthoritativeDirectory 1\n"
 	dir := filepath.Join(t.TempDir(), "data")
 	if _, err := New(t.Context(), load(t, dir, authority), logfmt.New(io.Discard, io.Discard, logfmt.Silent), keepRights); !errors.Is(err, errBridges) {
 		t.Errorf("got %v", err)

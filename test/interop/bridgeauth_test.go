@@ -1,0 +1,262 @@
+package interop_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/kit/ctor"
+	"github.com/tropea-net/tropea/internal/kit/testnet"
+	"github.com/tropea-net/tropea/internal/lib/env"
+	"github.com/tropea-net/tropea/internal/lib/netx"
+)
+
+const (
+	bridgePassword = "metrics:a secret"
+	bridgesPath    = "/tor/networkstatus-bridges"
+)
+
+// A bridgeAuthority is one of either program.
+type bridgeAuthority struct {
+	*testnet.Node
+	dirPort string
+}
+
+// TestBridgeAuthority has a bridge of C tor publish to bridge authorities of both programs, which must think, store and answer
+// the same. Ours finds out by itself that the bridge runs.
+func TestBridgeAuthority(t *testing.T) {
+	ctor.Require(t, "tor", "tor-gencert")
+	if testing.Short() {
+		t.Skip("a network takes half a minute")
+	}
+	bin := build(t)
+	n, err := testnet.Start(deadline(t, startTimeout), testnet.Config{
+		Authorities: 1, Relays: 3, Exits: 1, Clients: testnet.None, Bins: map[string]string{testnet.All: bin}, Dir: os.Getenv("TROPEA_INTEROP_DIR"),
+	})
+	must(t, err)
+	t.Cleanup(func() { must(t, n.Close()) })
+
+	common := []string{"AuthoritativeDirectory 1", "BridgeAuthoritativeDir 1", "BridgePassword " + bridgePassword}
+	var auths []bridgeAuthority
+	var lines []string
+	for _, cfg := range []testnet.NodeConfig{
+		{Name: "relay7", Bin: "tor"},
+		{Name: "relay8", Bin: bin},
+	} {
+		dirPort := freePort(t)
+		cfg.Torrc = append([]string{"DirPort " + dirPort}, common...)
+		node, err := n.Add(deadline(t, joinTimeout), cfg)
+		must(t, err)
+		showLog(t, node)
+		auths = append(auths, bridgeAuthority{node, dirPort})
+		_, orPort, _ := net.SplitHostPort(node.ORPort)
+		lines = append(lines, fmt.Sprintf("DirAuthority %s bridge orport=%s %s %s", node.Name, orPort, dirPort, node.Fingerprint))
+	}
+	must(t, n.WaitConsensus(deadline(t, startTimeout))) // bridges reach them as relays
+	ours := auths[1]
+
+	bridge, err := n.Add(deadline(t, joinTimeout), testnet.NodeConfig{
+		Name: "relay9", Bin: "tor", Torrc: append(lines, "BridgeRelay 1", "PublishServerDescriptor bridge", "BridgeDistribution none"),
+	})
+	must(t, err)
+	showLog(t, bridge)
+	must(t, bridge.WaitReady(deadline(t, joinTimeout)))
+	publish(t, bridge)
+	for _, a := range auths {
+		a.await(t, "\ns Running V2Dir Valid\n")
+	}
+
+	// Requests, with and without what they need.
+	right := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(bridgePassword)) + "\r\n"
+	wrong := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("metrics:another")) + "\r\n"
+	descriptor := "/tor/server/fp/" + bridge.Fingerprint
+	for _, tt := range []struct {
+		name, path, headers string
+		plain               bool // at the DirPort
+	}{
+		{"list", bridgesPath, right, false},
+		{"wrong password", bridgesPath, wrong, false},
+		{"no password", bridgesPath, "", false},
+		{"descriptor", descriptor, "", false},
+		{"descriptor in the clear", descriptor, "", true},
+		{"all descriptors", "/tor/server/all", "", false},
+		{"all descriptors in the clear", "/tor/server/all", "", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var answers []string
+			for _, a := range auths {
+				answers = append(answers, varying.ReplaceAllString(a.request(t, tt.plain, tt.path, tt.headers), ""))
+			}
+			if strings.HasSuffix(tt.path, "/all") { // they need not have the same relays
+				for i, a := range answers {
+					if strings.Contains(a, "router relay9 ") {
+						t.Errorf("%s gives out the bridge", auths[i].Name)
+					}
+				}
+				return
+			}
+			if diff := cmp.Diff(answers[0], answers[1]); diff != "" {
+				t.Errorf("answer (-C tor +ours):\n%s", diff)
+			}
+		})
+	}
+	// C tor leaves these without an answer.
+	for _, answer := range []string{
+		ours.request(t, true, bridgesPath, right),
+		ours.request(t, false, "/tor/extra/fp/"+bridge.Fingerprint, ""), ours.request(t, false, "/tor/extra/authority", ""),
+	} {
+		if !strings.HasPrefix(answer, "HTTP/1.0 404") {
+			t.Errorf("not refused: %q", answer)
+		}
+	}
+
+	// After a start they still know the bridge, but not yet whether it runs, and write so.
+	var files [2][]string
+	for i, a := range auths {
+		file := filepath.Join(ctor.DataDir(a.Dir), "networkstatus-bridges")
+		must(t, a.Stop())
+		must(t, os.Remove(file))
+		must(t, a.Restart(deadline(t, joinTimeout)))
+		text := awaitFile(t, file) + stored(t, a.Node)
+		text = changing.ReplaceAllString(strings.ReplaceAll(text, a.Fingerprint, "FINGERPRINT"), "$1 _")
+		files[i] = strings.Split(text, "\n")
+	}
+	if diff := cmp.Diff(files[0], files[1]); diff != "" || len(files[0]) < 12 {
+		t.Errorf("files (-C tor +ours):\n%s", diff)
+	}
+	t.Logf("what both write:\n%s", strings.Join(files[1], "\n"))
+}
+
+// publish makes C tor publish another descriptor: the first one it may have tried to send before it knew the network.
+func publish(t *testing.T, node *testnet.Node) {
+	t.Helper()
+	c, err := node.Control(deadline(t, taskTimeout))
+	must(t, err)
+	defer c.Close()
+	_, err = c.Do("SETCONF ContactInfo=bridge@example.test")
+	must(t, err)
+}
+
+// changing are the figures that depend on the second.
+var changing = regexp.MustCompile(`(?m)(^published|^@uploaded-at|stable-uptime=|stable-mtbf=|guard-wfu=|guard-tk=) ?[-0-9:. %]*[0-9%]`)
+
+// varying are the headers that depend on the time and on how the answer was made.
+var varying = regexp.MustCompile(`(?m)^(Date|Expires|X-Your-Address-Is|Content-Length): .*\n`)
+
+// stored is what a bridge authority has on disk of the bridge: the annotations and first line of the newest descriptor, and
+// the first line of the extra-info document.
+func stored(t *testing.T, node *testnet.Node) (found string) {
+	t.Helper()
+	for _, kind := range []struct{ file, pattern string }{
+		{"cached-descriptors", `(?m)(^@.*\n)+router relay9 .*\n`}, {"cached-extrainfo", `(?m)(^@.*\n)*^extra-info relay9 .*\n`},
+	} {
+		var last string
+		for _, file := range []string{kind.file, kind.file + ".new"} {
+			text, err := os.ReadFile(filepath.Join(ctor.DataDir(node.Dir), file))
+			if err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+			for _, last = range regexp.MustCompile(kind.pattern).FindAllString(string(text), -1) {
+			}
+		}
+		found += last
+	}
+	return found
+}
+
+// await waits until an authority lists something of a bridge.
+func (a bridgeAuthority) await(t *testing.T, what string) {
+	t.Helper()
+	ctx := deadline(t, taskTimeout)
+	for {
+		answer := a.request(t, false, bridgesPath, "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte(bridgePassword))+"\r\n")
+		if strings.Contains(answer, what) {
+			return
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("%s does not list %q:\n%s", a.Name, what, answer)
+		}
+	}
+}
+
+func awaitFile(t *testing.T, name string) string {
+	t.Helper()
+	ctx := deadline(t, taskTimeout)
+	for {
+		text, err := os.ReadFile(name)
+		if err == nil && len(text) > 0 {
+			return string(text)
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatal(err)
+		}
+	}
+}
+
+// request makes a request in a stream to the directory of a relay, or at its DirPort, and returns the whole answer.
+func (a bridgeAuthority) request(t *testing.T, plain bool, path, headers string) string {
+	t.Helper()
+	ctx := deadline(t, taskTimeout)
+	var conn net.Conn
+	var err error
+	if plain {
+		conn, err = new(net.Dialer).DialContext(ctx, "tcp", a.dirPort)
+	} else {
+		conn, err = beginDir(t, ctx, a.Node)
+	}
+	must(t, err)
+	defer conn.Close()
+	context.AfterFunc(ctx, func() { conn.Close() })
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nAccept-Encoding: identity\r\n%s\r\n", path, headers)
+	must(t, err)
+	answer, err := io.ReadAll(conn)
+	must(t, err)
+	return string(answer)
+}
+
+// beginDir opens a stream to the directory of a relay, over a link of its own.
+func beginDir(t *testing.T, ctx context.Context, node *testnet.Node) (net.Conn, error) {
+	log := slog.New(slog.DiscardHandler)
+	links := link.NewRegistry(link.Config{
+		Env:        env.Env{Net: netx.OS{}, Now: time.Now, Log: log},
+		NewHandler: func(l *link.Link) link.Handler { return circuit.NewTable(l, log) },
+	})
+	t.Cleanup(links.Close)
+	rsa, err := hex.DecodeString(node.Fingerprint)
+	must(t, err)
+	l, err := links.Get(ctx, link.Target{Addrs: []netip.AddrPort{netip.MustParseAddrPort(node.ORPort)}, RSA: [20]byte(rsa), HasRSA: true})
+	if err != nil {
+		return nil, err
+	}
+	c, err := circuit.CreateFast(ctx, l, circuit.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return c.Tunnel().ConnectDir()
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
