@@ -30,7 +30,9 @@ const (
 	bridgesPath    = "/tor/networkstatus-bridges"
 )
 
-// A bridgeAuthority is one of either program.
+// bridgeAuthorities are nodes of C tor and of ours. For others they are relays.
+var bridgeAuthorities = []string{"relay1", "relay2"}
+
 type bridgeAuthority struct {
 	*testnet.Node
 	dirPort string
@@ -44,29 +46,24 @@ func TestBridgeAuthority(t *testing.T) {
 		t.Skip("a network takes half a minute")
 	}
 	bin := build(t)
+	auths := []*bridgeAuthority{{dirPort: freePort(t)}, {dirPort: freePort(t)}}
+	torrc := map[string][]string{}
+	for i, a := range auths {
+		torrc[bridgeAuthorities[i]] = []string{"DirPort " + a.dirPort, "AuthoritativeDirectory 1", "BridgeAuthoritativeDir 1", "BridgePassword " + bridgePassword}
+	}
 	n, err := testnet.Start(deadline(t, startTimeout), testnet.Config{
-		Authorities: 1, Relays: 3, Exits: 1, Clients: testnet.None, Bins: map[string]string{testnet.All: bin}, Dir: os.Getenv("TROPEA_INTEROP_DIR"),
+		Authorities: 1, Relays: 4, Exits: 1, Clients: testnet.None, Bins: map[string]string{testnet.All: bin, bridgeAuthorities[0]: "tor"}, Torrc: torrc,
+		Dir: os.Getenv("TROPEA_INTEROP_DIR"),
 	})
 	must(t, err)
 	t.Cleanup(func() { must(t, n.Close()) })
-
-	common := []string{"AuthoritativeDirectory 1", "BridgeAuthoritativeDir 1", "BridgePassword " + bridgePassword}
-	var auths []bridgeAuthority
 	var lines []string
-	for _, cfg := range []testnet.NodeConfig{
-		{Name: "relay7", Bin: "tor"},
-		{Name: "relay8", Bin: bin},
-	} {
-		dirPort := freePort(t)
-		cfg.Torrc = append([]string{"DirPort " + dirPort}, common...)
-		node, err := n.Add(deadline(t, joinTimeout), cfg)
-		must(t, err)
-		showLog(t, node)
-		auths = append(auths, bridgeAuthority{node, dirPort})
-		_, orPort, _ := net.SplitHostPort(node.ORPort)
-		lines = append(lines, fmt.Sprintf("DirAuthority %s bridge orport=%s %s %s", node.Name, orPort, dirPort, node.Fingerprint))
+	for i, a := range auths {
+		a.Node = n.Node(bridgeAuthorities[i])
+		showLog(t, a.Node)
+		_, orPort, _ := net.SplitHostPort(a.ORPort)
+		lines = append(lines, fmt.Sprintf("DirAuthority %s bridge orport=%s %s %s", a.Name, orPort, a.dirPort, a.Fingerprint))
 	}
-	must(t, n.WaitConsensus(deadline(t, startTimeout))) // bridges reach them as relays
 	ours := auths[1]
 
 	bridge, err := n.Add(deadline(t, joinTimeout), testnet.NodeConfig{
@@ -179,7 +176,7 @@ func stored(t *testing.T, node *testnet.Node) (found string) {
 }
 
 // await waits until an authority lists something of a bridge.
-func (a bridgeAuthority) await(t *testing.T, what string) {
+func (a *bridgeAuthority) await(t *testing.T, what string) {
 	t.Helper()
 	ctx := deadline(t, taskTimeout)
 	for {
@@ -212,7 +209,7 @@ func awaitFile(t *testing.T, name string) string {
 }
 
 // request makes a request in a stream to the directory of a relay, or at its DirPort, and returns the whole answer.
-func (a bridgeAuthority) request(t *testing.T, plain bool, path, headers string) string {
+func (a *bridgeAuthority) request(t *testing.T, plain bool, path, headers string) string {
 	t.Helper()
 	ctx := deadline(t, taskTimeout)
 	var conn net.Conn
