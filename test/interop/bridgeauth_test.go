@@ -23,6 +23,7 @@ import (
 	"github.com/tropea-net/tropea/internal/kit/testnet"
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/netx"
+	"github.com/tropea-net/tropea/internal/wire/extrainfo/extrainfotest"
 )
 
 const (
@@ -136,6 +137,49 @@ func TestBridgeAuthority(t *testing.T) {
 		t.Errorf("files (-C tor +ours):\n%s", diff)
 	}
 	t.Logf("what both write:\n%s", strings.Join(files[1], "\n"))
+
+	t.Run("uploads", func(t *testing.T) { testBridgeUploads(t, auths) })
+}
+
+// testBridgeUploads uploads what is good and what is not. Both programs must say the same of it, and list only what is good.
+func testBridgeUploads(t *testing.T, auths []*bridgeAuthority) {
+	now := time.Now().UTC().Truncate(time.Second)
+	good, evil := extrainfotest.New("good"), extrainfotest.New("evil")
+	desc, extra := good.Publish(now)
+	older, _ := good.Publish(now.Add(-time.Hour))
+	evilDesc, evilExtra := evil.Publish(now)
+	future, _ := evil.Publish(now.Add(13 * time.Hour))
+	past, _ := evil.Publish(now.Add(-25 * time.Hour))
+	for _, tt := range []struct{ name, body string }{
+		{"nothing", ""},
+		{"garbage", "router evil\n"},
+		{"no text", "\xff\xfe" + string(evilDesc)},
+		{"general by its own word", "@purpose general\n" + string(evilDesc)},
+		{"bridge by its own word", "@purpose bridge\n" + string(evilDesc)},
+		{"another name", strings.Replace(string(evilDesc), "router evil ", "router good ", 1)},
+		{"cut off", string(evilDesc[:len(evilDesc)-20])},
+		{"of the future", string(future)},
+		{"of the past", string(past)},
+		{"extra-info of nobody", string(evilExtra)},
+		{"good", string(desc) + string(extra)},
+		{"once more", string(desc)},
+		{"older", string(older)},
+		{"good with bad", string(desc) + string(future)},
+	} {
+		var answers []string
+		for _, a := range auths {
+			answers = append(answers, regexp.MustCompile(`(?m)^Date: .*\n`).ReplaceAllString(a.ask(t, false, fmt.Sprintf("POST /tor/ HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", len(tt.body), tt.body)), ""))
+		}
+		if diff := cmp.Diff(answers[0], answers[1]); diff != "" {
+			t.Errorf("%s (-C tor +ours):\n%s", tt.name, diff)
+		}
+	}
+	for _, a := range auths {
+		a.await(t, "r good ")
+		if list := a.list(t); strings.Contains(list, " evil ") {
+			t.Errorf("%s lists\n%s", a.Name, list)
+		}
+	}
 }
 
 // publish makes C tor publish another descriptor: the first one it may have tried to send before it knew the network.
@@ -180,7 +224,7 @@ func (a *bridgeAuthority) await(t *testing.T, what string) {
 	t.Helper()
 	ctx := deadline(t, taskTimeout)
 	for {
-		answer := a.request(t, false, bridgesPath, "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte(bridgePassword))+"\r\n")
+		answer := a.list(t)
 		if strings.Contains(answer, what) {
 			return
 		}
@@ -190,6 +234,12 @@ func (a *bridgeAuthority) await(t *testing.T, what string) {
 			t.Fatalf("%s does not list %q:\n%s", a.Name, what, answer)
 		}
 	}
+}
+
+// list is what an authority thinks of bridges.
+func (a *bridgeAuthority) list(t *testing.T) string {
+	t.Helper()
+	return a.request(t, false, bridgesPath, "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte(bridgePassword))+"\r\n")
 }
 
 func awaitFile(t *testing.T, name string) string {
@@ -208,8 +258,14 @@ func awaitFile(t *testing.T, name string) string {
 	}
 }
 
-// request makes a request in a stream to the directory of a relay, or at its DirPort, and returns the whole answer.
+// request asks for a document.
 func (a *bridgeAuthority) request(t *testing.T, plain bool, path, headers string) string {
+	t.Helper()
+	return a.ask(t, plain, "GET "+path+" HTTP/1.0\r\nAccept-Encoding: identity\r\n"+headers+"\r\n")
+}
+
+// ask makes a request in a stream to the directory of a relay, or at its DirPort, and returns the whole answer.
+func (a *bridgeAuthority) ask(t *testing.T, plain bool, request string) string {
 	t.Helper()
 	ctx := deadline(t, taskTimeout)
 	var conn net.Conn
@@ -222,7 +278,7 @@ func (a *bridgeAuthority) request(t *testing.T, plain bool, path, headers string
 	must(t, err)
 	defer conn.Close()
 	context.AfterFunc(ctx, func() { conn.Close() })
-	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nAccept-Encoding: identity\r\n%s\r\n", path, headers)
+	_, err = io.WriteString(conn, request)
 	must(t, err)
 	answer, err := io.ReadAll(conn)
 	must(t, err)

@@ -234,6 +234,9 @@ func (a *authority) upload(r *dircache.Request) *dircache.Reply {
 	} else {
 		a.giveRelays(dir, &res)
 	}
+	if res.NotNew {
+		res.Reason = "OK"
+	}
 	return &dircache.Reply{Status: res.Status, Reason: res.Reason, NotNew: res.NotNew}
 }
 

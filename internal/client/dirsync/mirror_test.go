@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -14,10 +15,12 @@ import (
 	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/client/dirclient"
 	"github.com/tropea-net/tropea/internal/netstate/dirstore"
+	"github.com/tropea-net/tropea/internal/role/dircache"
 	"github.com/tropea-net/tropea/internal/wire/authcert"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/consensus/consensustest"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
+	"github.com/tropea-net/tropea/internal/wire/extrainfo/extrainfotest"
 )
 
 // A cache gets everything from authorities, at their DirPorts, and serves it.
@@ -589,6 +592,63 @@ func TestMirrorRebuild(t *testing.T) {
 		}
 		if got := b.signedOnDisk(dirstore.Routers); got != 2*publishers {
 			t.Errorf("%d descriptors on disk, want those of both times", got)
+		}
+	})
+}
+
+// keeper is a sink that wants more on disk than it takes.
+type keeper struct {
+	*dircache.Cache
+	keep map[[20]byte]bool
+}
+
+func (k keeper) HasDescriptor(d [20]byte) bool { return k.keep[d] || k.Cache.HasDescriptor(d) }
+func (k keeper) HasExtraInfo(d [20]byte) bool  { return k.keep[d] || k.Cache.HasExtraInfo(d) }
+
+// What is stored with annotations of its own stays on disk as long as the sink wants it there, and nobody is given it.
+func TestMirrorStored(t *testing.T) {
+	runMirror(t, func(b *mirrorBed) {
+		desc, extra := extrainfotest.New("bridge").Publish(time.Now().UTC().Truncate(time.Second))
+		docs := [2]dirstore.Signed{}
+		for docs[0] = range dirstore.Split(dirstore.Routers, desc) {
+		}
+		for docs[1] = range dirstore.Split(dirstore.ExtraInfos, extra) {
+		}
+		docs[0].Annotations = dirstore.AnnotateBridge(time.Now(), netip.MustParseAddr("192.0.2.1"))
+		keep := map[[20]byte]bool{docs[0].Digest: true, docs[1].Digest: true}
+		newSink := func() {
+			b.newSink()
+			b.cfg.Mirror = &Mirror{Sink: keeper{b.sink, keep}, Stored: true}
+		}
+		newSink()
+		b.start()
+		b.wait(10 * time.Second)
+		b.sync.StoreRouter(docs[0])
+		b.sync.StoreExtraInfo(docs[1])
+		for _, want := range []int{1, 1, 0} { // after the journal was rewritten, and no more when it is not wanted
+			b.wantHave(publishers, 0)
+			b.stopCleanly()
+			newSink()
+			b.files.Append("cached-descriptors.new", []byte("# torn"))
+			b.files.Append("cached-extrainfo.new", []byte("# torn"))
+			if want == 0 {
+				clear(keep)
+			}
+			b.start()
+			b.wait(10 * time.Second)
+			if _, err := b.files.Read("cached-extrainfo.new"); err == nil {
+				t.Error("the journal is there still after the start")
+			}
+			var found, extras int
+			b.sync.store.ReadSigned(dirstore.Routers, func(d dirstore.Signed) {
+				if !d.General() && string(d.Text) == string(docs[0].Text) && string(d.Annotations) == string(docs[0].Annotations) {
+					found++
+				}
+			})
+			b.sync.store.ReadSigned(dirstore.ExtraInfos, func(dirstore.Signed) { extras++ })
+			if found != want || extras != want {
+				t.Errorf("%d descriptors and %d extra-info documents on disk, want %d", found, extras, want)
+			}
 		}
 	})
 }

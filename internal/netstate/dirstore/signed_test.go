@@ -71,6 +71,7 @@ func TestSplit(t *testing.T) {
 func TestGeneral(t *testing.T) {
 	for notes, want := range map[string]bool{
 		"": true, "@downloaded-at x\n": true, "@purpose general\n": true, "@source \"x\"\n@purpose bridge\n": false,
+		string(Annotate(time.Now(), netip.Addr{})): true, string(AnnotateBridge(time.Now(), netip.Addr{})): false,
 	} {
 		if d := (Signed{Annotations: []byte(notes)}); d.General() != want {
 			t.Errorf("%q: general is %v", notes, !want)

@@ -242,3 +242,58 @@ func TestEmptyCache(t *testing.T) {
 		}
 	}
 }
+
+// fakeBridges is a bridge authority with one bridge.
+type fakeBridges struct{ *Document }
+
+func (b fakeBridges) ByDigest(digest [20]byte) *Document {
+	if digest == b.Digest {
+		return b.Document
+	}
+	return nil
+}
+
+func (b fakeBridges) ByFingerprint(rsa [20]byte) *Document {
+	if rsa == b.Fingerprint {
+		return b.Document
+	}
+	return nil
+}
+
+// A bridge authority gives out a bridge to who knows of it and asks over an encrypted connection, and no extra-info documents.
+func TestBridges(t *testing.T) {
+	bridge := fakeBridges{&Document{id(0xee), id(0xef), testNow, []byte("router bridge\n")}}
+	b := newBed(t, Config{Bridges: bridge})
+	open := From{Addr: client.Addr}
+	fp, digest := "/tor/server/fp/"+hexOf(bridge.Fingerprint), "/tor/server/d/"+hexOf(bridge.Digest)
+	relay := b.routers[0]
+	for _, tt := range []struct {
+		path   string
+		from   From
+		age    time.Duration
+		status int
+		found  bool
+	}{
+		{fp, client, 0, 200, true},
+		{fp + ".z", client, 0, 200, true},
+		{digest, client, 0, 200, true},
+		{fp, client, 24 * time.Hour, 200, true},
+		{fp, client, 24*time.Hour + time.Second, 404, false},
+		{digest, client, 25 * time.Hour, 200, true},
+		{fp, open, 0, 404, false},
+		{digest, open, 0, 404, false},
+		{fp + "+" + hexOf(relay.RSA), client, 0, 200, true},
+		{fp + "+" + hexOf(relay.RSA), open, 0, 200, false},
+		{"/tor/server/all", client, 0, 200, false},
+		{"/tor/server/all", open, 0, 200, false},
+		{"/tor/extra/fp/" + hexOf(bridge.Fingerprint), client, 0, 404, false},
+		{"/tor/extra/all", client, 0, 404, false},
+		{"/tor/extra/fp/" + hexOf(relay.RSA), client, 0, 404, false},
+	} {
+		bridge.Published = testNow.Add(-tt.age)
+		got := b.ask(t, tt.from, get(tt.path))
+		if got.head.Status != tt.status || bytes.Contains(got.body, bridge.Text) != tt.found {
+			t.Errorf("%s from %v, %v old: %d, %.50q", tt.path, tt.from, tt.age, got.head.Status, got.body)
+		}
+	}
+}

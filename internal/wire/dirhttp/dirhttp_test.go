@@ -138,6 +138,9 @@ func TestParseRequest(t *testing.T) {
 			Query{Method: "GET", Path: "/", Accept: 1, Length: 1}},
 		{"forwarded", "GET / HTTP/1.0\r\nX-Forwarded-For: b\r\nForwarded-For:a \r\n\r\n",
 			Query{Method: "GET", Path: "/", Accept: 1, ForwardedFor: "a", Length: -1}},
+		{"password", "GET / HTTP/1.0\r\nauthorization: basic  YTpi \r\n\r\n", Query{Method: "GET", Path: "/", Accept: 1, Basic: "YTpi", Length: -1}},
+		{"other scheme", "GET / HTTP/1.0\r\nAuthorization: Bearer YTpi\r\n\r\n", Query{Method: "GET", Path: "/", Accept: 1, Length: -1}},
+		{"no credentials", "GET / HTTP/1.0\r\nAuthorization: Basic\r\n\r\n", Query{Method: "GET", Path: "/", Accept: 1, Length: -1}},
 		{"bad values are ignored", "GET / HTTP/1.0\r\nIf-Modified-Since: now\r\nX-Or-Diff-From-Consensus: A,BB\r\n" +
 			"Accept-Encoding: br, gzip\r\n\r\n", Query{Method: "GET", Path: "/", Accept: 5, Length: -1}},
 	} {

@@ -212,3 +212,27 @@ func TestRecorded(t *testing.T) {
 		t.Errorf("again: got %+v", res)
 	}
 }
+
+// A descriptor is found by its digest, and its extra-info document is needed, as long as it is the newest of its relay.
+func TestNewest(t *testing.T) {
+	r := newRegistry(t, nil)
+	a, b := newRelay(), newRelay()
+	extra := a.extra(now.Add(-time.Hour), 1)
+	r.Upload(from, join(a.publish(now.Add(-time.Hour), refer(extra)), b.publish(now, refer(extra))), now)
+	first, second := r.Router(a.fingerprint()), r.Router(b.fingerprint())
+	if r.ByDigest(first.Descriptor.Digest) != first || r.ByDigest(second.Descriptor.Digest) != second || r.ByDigest([20]byte{1}) != nil {
+		t.Error("not found by digest")
+	}
+	r.Configure(admit.Config{Invalid: rejects(t, "192.0.2.0/24")}, now)
+	if x := r.ByDigest(first.Descriptor.Digest); x == nil || x.Status != approvedrouters.Invalid {
+		t.Errorf("after another opinion: %+v", x)
+	}
+	r.Upload(from, a.publish(now, at("192.0.2.2:1")), now)
+	if r.ByDigest(first.Descriptor.Digest) != nil || r.Router(a.fingerprint()) == first || !r.NeedsExtraInfo(extra.Digest) {
+		t.Error("after another descriptor")
+	}
+	r.Expire(now.Add(6*24*time.Hour), func([20]byte) bool { return false })
+	if r.ByDigest(second.Descriptor.Digest) != nil || r.NeedsExtraInfo(extra.Digest) {
+		t.Error("after its time")
+	}
+}
