@@ -24,6 +24,8 @@ type Bridges struct {
 const (
 	bridgesFile     = "networkstatus-bridges"
 	bridgesInterval = 30 * time.Minute // BRIDGE_STATUSFILE_INTERVAL
+	servedFile      = "stats/served-desc-stats"
+	servedInterval  = 24 * time.Hour // WRITE_STATS_INTERVAL
 )
 
 func (a *authority) newBridges() *dirauth.Bridges {
@@ -32,10 +34,12 @@ func (a *authority) newBridges() *dirauth.Bridges {
 	}, a.reach, a.memory)
 }
 
-// writeBridges writes what we think of bridges to disk, now and then until ctx ends.
+// writeBridges writes what we think of bridges to disk, now and then until ctx ends, and once a day how often they were asked for.
 func (a *authority) writeBridges(ctx context.Context) error {
 	tick := time.NewTicker(bridgesInterval)
 	defer tick.Stop()
+	day := time.NewTicker(servedInterval)
+	defer day.Stop()
 	rsa, _ := a.s.Identities()
 	for {
 		if err := a.s.cfg.Env.State.WriteWhole(bridgesFile, a.bridges.File(rsa, a.s.cfg.Env.Now())); err != nil {
@@ -44,6 +48,10 @@ func (a *authority) writeBridges(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-day.C:
+			if err := a.s.cfg.Env.State.Append(servedFile, a.served.Line(a.s.cfg.Env.Now())); err != nil {
+				a.s.log.Warn("How often bridges were asked for cannot be written", "file", servedFile, "err", err)
+			}
 		case <-tick.C:
 		}
 	}
@@ -87,6 +95,8 @@ func (b bridgeDocs) ByDigest(digest [20]byte) *dircache.Document {
 func (b bridgeDocs) ByFingerprint(rsa [20]byte) *dircache.Document {
 	return document(b.s.authority.relays.Router(rsa))
 }
+
+func (b bridgeDocs) Served(rsa [20]byte) { b.s.authority.served.Note(rsa) }
 
 func document(r *admit.Router) *dircache.Document {
 	if r == nil {

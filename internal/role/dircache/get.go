@@ -121,6 +121,8 @@ func (x *exchange) bridges(res *dirhttp.Resource, cutoff time.Time) (texts [][]b
 		case dirhttp.ServerFP:
 			if d = b.ByFingerprint(id); d != nil && d.Published.Before(cutoff) {
 				d = nil
+			} else if d != nil {
+				b.Served(id)
 			}
 		}
 		if d != nil {

@@ -244,7 +244,12 @@ func TestEmptyCache(t *testing.T) {
 }
 
 // fakeBridges is a bridge authority with one bridge.
-type fakeBridges struct{ *Document }
+type fakeBridges struct {
+	*Document
+	served *int
+}
+
+func (b fakeBridges) Served([20]byte) { *b.served++ }
 
 func (b fakeBridges) ByDigest(digest [20]byte) *Document {
 	if digest == b.Digest {
@@ -262,7 +267,7 @@ func (b fakeBridges) ByFingerprint(rsa [20]byte) *Document {
 
 // A bridge authority gives out a bridge to who knows of it and asks over an encrypted connection, and no extra-info documents.
 func TestBridges(t *testing.T) {
-	bridge := fakeBridges{&Document{id(0xee), id(0xef), testNow, []byte("router bridge\n")}}
+	bridge := fakeBridges{&Document{id(0xee), id(0xef), testNow, []byte("router bridge\n")}, new(int)}
 	b := newBed(t, Config{Bridges: bridge})
 	open := From{Addr: client.Addr}
 	fp, digest := "/tor/server/fp/"+hexOf(bridge.Fingerprint), "/tor/server/d/"+hexOf(bridge.Digest)
@@ -295,5 +300,8 @@ func TestBridges(t *testing.T) {
 		if got.head.Status != tt.status || bytes.Contains(got.body, bridge.Text) != tt.found {
 			t.Errorf("%s from %v, %v old: %d, %.50q", tt.path, tt.from, tt.age, got.head.Status, got.body)
 		}
+	}
+	if *bridge.served != 4 {
+		t.Errorf("served by fingerprint: %d times", *bridge.served)
 	}
 }

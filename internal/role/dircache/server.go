@@ -56,6 +56,8 @@ type Bridges interface {
 	ByDigest(digest [20]byte) *Document
 	// ByFingerprint finds the newest descriptor of a bridge, which is then served if it is not too old.
 	ByFingerprint(rsa [20]byte) *Document
+	// Served is told of each that is given out by its fingerprint.
+	Served(rsa [20]byte)
 }
 
 // From says who asks.
