@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
@@ -141,21 +140,7 @@ func (t *certTool) newPassphrase() ([]byte, error) {
 
 // passphrase reads a passphrase from the descriptor or the terminal.
 func (t *certTool) passphrase(prompt string) ([]byte, error) {
-	if t.fd < 0 {
-		b, err := (&prompter{stdin: t.stdin, stderr: t.stderr, most: maxIdentityPassphrase}).ask(prompt)
-		if err == io.EOF {
-			err = errNone
-		}
-		return b, err
-	}
-	b, err := io.ReadAll(io.LimitReader(descriptor(t.fd, t.stdin), maxIdentityPassphrase))
-	if err != nil {
-		return nil, fmt.Errorf("couldn't read from passphrase fd: %w", err)
-	}
-	if end := bytes.IndexAny(b, "\n\x00"); end >= 0 {
-		b = b[:end]
-	}
-	return b, nil
+	return askLine(t.fd, t.stdin, t.stderr, prompt, maxIdentityPassphrase)
 }
 
 // oldSigningKey reads the key for --reuse.

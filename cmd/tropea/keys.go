@@ -243,6 +243,14 @@ func (f looseFile) Read() ([]byte, error) {
 // Write replaces the file in one step.
 func (f looseFile) Write(b []byte) error { return f.writeMode(b, 0o600) }
 
+// create makes the file in one step, and refuses if it is there.
+func (f looseFile) create(b []byte) error {
+	if err := mustBeNew(string(f)); err != nil {
+		return err
+	}
+	return f.Write(b)
+}
+
 // writeMode is Write with permissions.
 func (f looseFile) writeMode(b []byte, mode fs.FileMode) error {
 	tmp, err := os.CreateTemp(filepath.Dir(string(f)), strings.TrimPrefix(filepath.Base(string(f)), ".")+".*.tmp") // mode 0600

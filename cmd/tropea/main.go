@@ -19,6 +19,7 @@ var verbs = map[string]verb{
 	"bench":   noInput(bench.Main),
 	"gencert": gencert,
 	"inspect": inspectVerb,
+	"onion":   onionVerb,
 	"testnet": noInput(testnet.Main),
 }
 
@@ -57,6 +58,7 @@ const usage = `Usage: %[1]s [-f torrc] [Option value]...
        %[1]s testnet [--fetch] [--help]
        %[1]s gencert [--help]
        %[1]s inspect [--help]
+       %[1]s onion [--help]
 
 Without arguments this is a SOCKS proxy into the Tor network, on 127.0.0.1:9050.
 
@@ -82,6 +84,7 @@ Without arguments this is a SOCKS proxy into the Tor network, on 127.0.0.1:9050.
 
   gencert                         make keys and certificate of a directory authority (also called tor-gencert)
   inspect                         check directory documents and show what is in them
+  onion                           make, check, back up and import keys of onion services and their clients
   testnet                         bring up a private Tor network on this machine
 `
 

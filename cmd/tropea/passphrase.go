@@ -47,6 +47,26 @@ func descriptor(fd int, stdin io.Reader) io.Reader {
 	return os.NewFile(uintptr(fd), "--passphrase-fd")
 }
 
+// askLine reads a passphrase of most bytes: the first line of a file descriptor, or if that is negative what is typed at the
+// terminal. Of a longer one the rest is dropped.
+func askLine(fd int, stdin io.Reader, stderr io.Writer, prompt string, most int) ([]byte, error) {
+	if fd < 0 {
+		b, err := (&prompter{stdin: stdin, stderr: stderr, most: most}).ask(prompt)
+		if err == io.EOF {
+			err = errNone
+		}
+		return b, err
+	}
+	b, err := io.ReadAll(io.LimitReader(descriptor(fd, stdin), int64(most)))
+	if err != nil {
+		return nil, fmt.Errorf("couldn't read from passphrase fd: %w", err)
+	}
+	if end := bytes.IndexAny(b, "\n\x00"); end >= 0 {
+		b = b[:end]
+	}
+	return b, nil
+}
+
 // notEncrypting says what becomes of the key. Scripts look for the words.
 func notEncrypting(w io.Writer) { fmt.Fprintln(w, "Not encrypting the secret key.") }
 
