@@ -50,6 +50,7 @@ type onionTool struct {
 
 	args []string
 	fd   int // of the passphrase; -1 is the terminal
+	work int // of a backup
 	auth authFlags
 	hunt huntFlags
 }
@@ -68,7 +69,7 @@ var onionCommands = map[string]onionCommand{
 	"new":         {"[DIR]", 0, 1, nil, (*onionTool).makeNew},
 	"show":        {"DIR|FILE", 1, 1, nil, (*onionTool).show},
 	"check":       {"ADDRESS", 1, 1, nil, (*onionTool).check},
-	"backup":      {"DIR FILE", 2, 2, (*onionTool).passphraseFlags, (*onionTool).backup},
+	"backup":      {"DIR FILE", 2, 2, (*onionTool).backupFlags, (*onionTool).backup},
 	"restore":     {"FILE DIR", 2, 2, (*onionTool).passphraseFlags, (*onionTool).restore},
 	"import":      {"FILE DIR", 2, 2, nil, (*onionTool).importKey},
 	"auth add":    {"DIR NAME [KEY]", 2, 3, (*onionTool).authAddFlags, (*onionTool).authAdd},

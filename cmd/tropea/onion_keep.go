@@ -17,6 +17,11 @@ func (t *onionTool) passphraseFlags(fs *flag.FlagSet) {
 	fs.IntVar(&t.fd, "passphrase-fd", -1, "read the passphrase from the first line of this file descriptor, not from the terminal")
 }
 
+func (t *onionTool) backupFlags(fs *flag.FlagSet) {
+	t.passphraseFlags(fs)
+	fs.IntVar(&t.work, "work", onion.Work, "work that each guess of the passphrase costs, and each restore: a number from 10, quick and in 1 MiB, to 20, seconds and 1 GiB; each step doubles it")
+}
+
 func (t *onionTool) passphrase(prompt string) ([]byte, error) {
 	b, err := askLine(t.fd, t.stdin, t.stderr, prompt, maxBackupPassphrase+1)
 	switch {
@@ -56,7 +61,7 @@ func (t *onionTool) backup(context.Context) error {
 			return errors.New("the passphrases differ")
 		}
 	}
-	b, err := s.Backup(passphrase)
+	b, err := s.Backup(passphrase, t.work)
 	if err != nil {
 		return err
 	}

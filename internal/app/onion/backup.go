@@ -17,10 +17,11 @@ import (
 // https://age-encryption.org/v1
 
 const (
-	// workFactor is the logarithm of how often scrypt turns: about a second, and 256 MiB.
-	workFactor = 18
-	// maxWorkFactor bounds that of a file that someone else may have made: 1 GiB.
-	maxWorkFactor = 20
+	// Work is the logarithm of how much scrypt works for a passphrase: about a second and 256 MiB.
+	Work = 18
+	// MinWork and MaxWork bound it: 1 MiB, for whoever has a passphrase that cannot be guessed, and 1 GiB, as the file that is
+	// restored may be someone else's.
+	MinWork, MaxWork = 10, 20
 	// maxBackup bounds a backup in bytes, encrypted or not.
 	maxBackup = 16 << 20
 
@@ -31,16 +32,18 @@ const (
 var (
 	ErrBackup     = errors.New("not a backup of an onion service")
 	ErrPassphrase = errors.New("wrong passphrase")
+	ErrWork       = fmt.Errorf("it must be from %d to %d", MinWork, MaxWork)
 	ErrDamaged    = errors.New("the backup is damaged")
 )
 
 // IsBackup tells whether a file begins as a backup does.
 func IsBackup(b []byte) bool { return bytes.HasPrefix(b, []byte(ageMagic)) }
 
-// Backup encrypts a service with a passphrase, and makes sure that it can be had back.
-func (s *Service) Backup(passphrase []byte) ([]byte, error) { return s.backup(passphrase, workFactor) }
-
-func (s *Service) backup(passphrase []byte, work int) ([]byte, error) {
+// Backup encrypts a service with a passphrase, and makes sure that it can be had back. work is from MinWork to MaxWork.
+func (s *Service) Backup(passphrase []byte, work int) ([]byte, error) {
+	if work < MinWork || work > MaxWork {
+		return nil, fmt.Errorf("work of %d: %w", work, ErrWork)
+	}
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -91,7 +94,7 @@ func Restore(b, passphrase []byte) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	id.SetMaxWorkFactor(maxWorkFactor)
+	id.SetMaxWorkFactor(MaxWork)
 	r, err := age.Decrypt(bytes.NewReader(b), id)
 	if _, wrong := errors.AsType[*age.NoIdentityMatchError](err); wrong {
 		return nil, ErrPassphrase

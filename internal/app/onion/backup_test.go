@@ -9,13 +9,14 @@ import (
 	"filippo.io/age"
 )
 
+// quickWork is less than we would use: tests restore often.
 const quickWork = 2
 
 func TestBackup(t *testing.T) {
 	s := seeded(t, 1, "alice", "bob")
 	s.balance = []byte("MasterOnionAddress x\n")
 	pass := []byte("correct horse")
-	b, err := s.backup(pass, quickWork)
+	b, err := s.Backup(pass, MinWork)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,10 +31,15 @@ func TestBackup(t *testing.T) {
 	if _, err := Restore(b, nil); !errors.Is(err, ErrPassphrase) {
 		t.Errorf("no passphrase: %v", err)
 	}
-	if _, err := s.backup(nil, quickWork); err == nil {
+	if _, err := s.Backup(nil, MinWork); err == nil {
 		t.Error("a backup without a passphrase")
 	}
-	for i := range b {
+	for _, work := range []int{-1, MinWork - 1, MaxWork + 1} {
+		if _, err := s.Backup(pass, work); !errors.Is(err, ErrWork) {
+			t.Errorf("work of %d: %v", work, err)
+		}
+	}
+	for i := 0; i < len(b); i += 7 {
 		bad := bytes.Clone(b)
 		bad[i] ^= 1
 		if _, err := Restore(bad, pass); err == nil {
