@@ -39,6 +39,15 @@ func TestBackup(t *testing.T) {
 			t.Errorf("work of %d: %v", work, err)
 		}
 	}
+}
+
+// Nothing of a backup may change.
+func TestRestoreDamaged(t *testing.T) {
+	plain, err := seeded(t, 1, "alice").pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, pass := encrypt(t, plain), []byte("p")
 	for i := 0; i < len(b); i += 7 {
 		bad := bytes.Clone(b)
 		bad[i] ^= 1

@@ -73,7 +73,10 @@ func TestInstall(t *testing.T) {
 			t.Fatalf("%v, %q", err, notes)
 		}
 		same(t, got, s)
-		err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, walkErr error) error {
+			if walkErr != nil {
+				return walkErr
+			}
 			want := fs.FileMode(0o600)
 			if e.IsDir() {
 				want = 0o700

@@ -148,8 +148,7 @@ func (s *Search) key(at int64) (*keyfile.EdSecret, error) {
 // addEights returns scalar + 8·(hi·2⁶⁴ + lo + at), and whether that is still a clamped scalar.
 func addEights(scalar [32]byte, hi, lo uint64, at int64) ([32]byte, bool) {
 	lo, carry := bits.Add64(lo, uint64(at), 0)
-	sign := uint64(at >> 63)
-	hi, carry = bits.Add64(hi, sign, carry)
+	hi += uint64(at>>63) + carry // the sign of at, 64 times
 	add := [4]uint64{lo << 3, hi<<3 | lo>>61, uint64(int64(hi) >> 61), uint64(int64(hi) >> 63)}
 	carry = 0
 	for i, a := range add {
