@@ -26,11 +26,11 @@ const (
 
 const onionSynopsis = `usage: tropea onion COMMAND [flags] ARGUMENT...
 
-Makes and keeps the key directories of onion services, as HiddenServiceDir of C tor's torrc takes them.
+Makes and keeps the key directories of onion services, as HiddenServiceDir of C tor's torrc takes them, and serves them.
 
   new [DIR]                  make a directory with a new key, and print its address
   show DIR|FILE              show what is in a directory or in one of its files, and check it
-  check ADDRESS              check an address, and say what is wrong with it
+  check ADDRESS              check an address, and say what is wrong with it; with --reach, connect to the service
   backup DIR FILE            write an encrypted backup of a directory
   restore FILE DIR           make a directory of a backup
   import FILE DIR            make a directory of C tor's or Arti's key file, or of a key of a control port
@@ -38,6 +38,8 @@ Makes and keeps the key directories of onion services, as HiddenServiceDir of C 
   auth remove DIR NAME       forget a client
   auth list DIR              list the clients
   vanity PREFIX... [flags]   search for a key whose address begins so
+  serve localhost:PORT       be an onion service that leads to a local server, until it is stopped
+  share FILE|DIR             be an onion service that gives away files, until it is stopped
 
 "tropea onion COMMAND --help" lists the flags of a command. Without DIR the directory is called as the address. Nothing is overwritten.
 `
@@ -53,6 +55,10 @@ type onionTool struct {
 	work int // of a backup
 	auth authFlags
 	hunt huntFlags
+
+	tor     torFlags
+	serving serveFlags
+	reach   reachFlags
 }
 
 // onionCommand is a command of the verb. It takes least to most arguments.
@@ -68,13 +74,15 @@ const anyNumber = 1 << 10
 var onionCommands = map[string]onionCommand{
 	"new":         {"[DIR]", 0, 1, nil, (*onionTool).makeNew},
 	"show":        {"DIR|FILE", 1, 1, nil, (*onionTool).show},
-	"check":       {"ADDRESS", 1, 1, nil, (*onionTool).check},
+	"check":       {"ADDRESS", 1, 1, (*onionTool).checkFlags, (*onionTool).check},
 	"backup":      {"DIR FILE", 2, 2, (*onionTool).backupFlags, (*onionTool).backup},
 	"restore":     {"FILE DIR", 2, 2, (*onionTool).passphraseFlags, (*onionTool).restore},
 	"import":      {"FILE DIR", 2, 2, nil, (*onionTool).importKey},
 	"auth add":    {"DIR NAME [KEY]", 2, 3, (*onionTool).authAddFlags, (*onionTool).authAdd},
 	"auth remove": {"DIR NAME", 2, 2, (*onionTool).authRemoveFlags, (*onionTool).authRemove},
 	"auth list":   {"DIR", 1, 1, nil, (*onionTool).authList},
+	"serve":       {"HOST:PORT|unix:PATH", 1, 1, (*onionTool).serveFlags, (*onionTool).serve},
+	"share":       {"FILE|DIR", 1, 1, (*onionTool).serveFlags, (*onionTool).share},
 	"vanity":      {"PREFIX...", 1, anyNumber, (*onionTool).huntFlags, (*onionTool).vanity},
 }
 
@@ -87,7 +95,7 @@ func onionVerb(ctx context.Context, args []string, stdin io.Reader, stdout, stde
 	case err != nil:
 		return onionUsage
 	}
-	out := logfmt.New(stderr, stderr, logfmt.Normal)
+	out := logfmt.New(stderr, stderr, logfmt.Hush)
 	defer out.Close()
 	t.log = slog.New(out.Handler())
 	if err := cmd.run(&t, ctx); err != nil {
@@ -166,17 +174,6 @@ func (t *onionTool) install(s *onion.Service, dir string) error {
 	fmt.Fprintln(t.stdout, s.Address())
 	t.note("The key is in %s: whoever has it has the address, and without it the address is lost. For a torrc:\n  HiddenServiceDir %s\n  HiddenServicePort 80 127.0.0.1:8080",
 		dir, path)
-	return nil
-}
-
-// check is "check".
-func (t *onionTool) check(context.Context) error {
-	addr, err := onion.Check(t.args[0])
-	if err != nil {
-		return fmt.Errorf("%q is not the address of an onion service: %w", t.args[0], err)
-	}
-	fmt.Fprintln(t.stdout, addr)
-	t.note("Length, version 3, checksum and key are right. Whether a service is there only a look through Tor can tell.")
 	return nil
 }
 
