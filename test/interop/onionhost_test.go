@@ -101,6 +101,7 @@ func TestOnionHost(t *testing.T) {
 		}
 	})
 	t.Run("library", func(t *testing.T) { testListen(t, b, client.SOCKS) })
+	t.Run("tropea onion", func(t *testing.T) { testOnionVerb(t, b, bin, client.SOCKS) })
 	t.Run("reload and restart", func(t *testing.T) {
 		was := hostname(t, keys("open"))
 		added := []string{"HiddenServiceDir " + keys("added"), "HiddenServicePort 80 " + web}
