@@ -122,7 +122,8 @@ func TestBridgeAuthority(t *testing.T) {
 		}
 	}
 
-	// After a start they still know the bridge, but not yet whether it runs, and write so.
+	// After a start they still know the bridge, but not whether it runs, and write so.
+	must(t, bridge.Stop())
 	var files [2][]string
 	for i, a := range auths {
 		file := filepath.Join(ctor.DataDir(a.Dir), "networkstatus-bridges")
