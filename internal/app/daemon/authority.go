@@ -21,18 +21,16 @@ func (d *Daemon) authorityConfig() *server.Authority {
 	if !a.Enabled() {
 		return nil
 	}
-	tests := a.Tests.On && !d.cfg.Relay.AssumeIPv4 // AssumeReachable means all relays, too
 	s := &server.Authority{
 		Keys:   authkeys.Config{Legacy: a.Voting.UseLegacyKey},
 		Voters: voters(d.cfg.Client.Dirs.Authorities),
 		Timing: timing(a.Voting.Schedule, a.Voting.StartOffset), Initial: timing(a.Voting.Initial, a.Voting.StartOffset),
 		MinInterval: vote.MinInterval, Intervals: a.Voting.IntervalsValid,
-		Flags: flagsConfig(a, test, tests), Admit: admission(&a.Admission), Random: a.Voting.SharedRandom, Params: a.Voting.Params,
+		Flags: flagsConfig(a, test), Admit: admission(&a.Admission), Random: a.Voting.SharedRandom, Params: a.Voting.Params,
 		AllowPrivate: a.Admission.AllowPrivate,
-		TestOff:      !tests, TestEd25519: a.Tests.Ed25519, TestIPv6: a.Tests.IPv6,
+		TestOff:      !a.Tests.On, TestEd25519: a.Tests.Ed25519, TestIPv6: a.Tests.IPv6,
 	}
 	if a.Bridges {
-		s.Flags, s.TestOff = flagsConfig(a, test, a.Tests.On), !a.Tests.On // C tor's AssumeReachable is for itself alone
 		s.Bridges = &server.Bridges{Password: a.BridgePassword}
 	}
 	if test {
@@ -83,11 +81,11 @@ func admission(a *config.Admission) admit.Config {
 	}
 }
 
-func flagsConfig(a *config.Authority, test, tests bool) flags.Config {
+func flagsConfig(a *config.Authority, test bool) flags.Config {
 	f := &a.Flags
 	forced := func(x config.ForcedFlag) flags.Forced { return flags.Forced{Set: x.Relays, Strict: x.Strict} }
 	return flags.Config{
-		Testing: test, TestReachability: tests, TimeToLearnReachability: a.Tests.TimeToLearn, HasIPv6Connectivity: a.Tests.IPv6,
+		Testing: test, TestReachability: a.Tests.On, TimeToLearnReachability: a.Tests.TimeToLearn, HasIPv6Connectivity: a.Tests.IPv6,
 		MaxServersPerAddr: f.MaxServersPerAddr, ListBadExits: f.ListBadExits, ListMiddleOnly: f.ListMiddleOnly, MinMeasuredBWs: f.MinMeasured,
 		FastGuarantee: f.FastGuarantee, GuardBWGuarantee: f.GuardBandwidthGuarantee, VoteGuard: f.VoteGuard,
 		GuardBwThresholdFraction: f.GuardBandwidthFraction, GuardGuaranteeTimeKnown: f.GuardTimeKnownGuarantee, GuardGuaranteeWFU: f.GuardWFUGuarantee,
