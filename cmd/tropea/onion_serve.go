@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,11 +39,9 @@ func (t *onionTool) serveFlags(fs *flag.FlagSet) {
 
 // serve is "serve".
 func (t *onionTool) serve(ctx context.Context) error {
-	network, addr := target(t.args[0])
-	if network == "tcp" {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			return fmt.Errorf("%s: a local server is called localhost:PORT or unix:PATH", t.args[0])
-		}
+	network, addr, ok := target(t.args[0])
+	if !ok {
+		return fmt.Errorf("%s: a local server is called localhost:PORT or unix:PATH", t.args[0])
 	}
 	dial := func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, network, addr) }
 	return t.listen(ctx, func(ctx context.Context, l net.Listener, host string) error {
@@ -52,18 +51,17 @@ func (t *onionTool) serve(ctx context.Context) error {
 	})
 }
 
-// target reads the name of a local server.
-func target(arg string) (network, addr string) {
+// target reads the name of a local server: a port alone is one of this machine.
+func target(arg string) (network, addr string, ok bool) {
 	if path, ok := strings.CutPrefix(arg, "unix:"); ok {
-		return "unix", path
+		return "unix", path, path != ""
 	}
-	if !strings.Contains(arg, ":") {
-		arg = ":" + arg
+	if _, err := strconv.ParseUint(arg, 10, 16); err == nil {
+		arg = "localhost:" + arg
 	}
-	if strings.HasPrefix(arg, ":") {
-		arg = "localhost" + arg
-	}
-	return "tcp", arg
+	host, port, err := net.SplitHostPort(arg)
+	n, portErr := strconv.ParseUint(port, 10, 16)
+	return "tcp", arg, err == nil && portErr == nil && host != "" && n > 0
 }
 
 // share is "share".
