@@ -16,18 +16,9 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/onionaddr"
 )
 
-// The files of an onion service.
-const (
-	onionSecret   = "hs_ed25519_secret_key"
-	onionPublic   = "hs_ed25519_public_key"
-	onionHostname = "hostname"
-	onionClients  = "authorized_clients"
-	onionBalance  = "ob_config"
-)
-
 var (
-	errNoSecret      = errors.New("there is " + onionPublic + ", but no " + onionSecret)
-	errNoOnionClient = errors.New("none of the files in " + onionClients + " has the key of a client, and to let everybody in would be wrong")
+	errNoSecret      = errors.New("there is " + keyfile.ServicePublicFile + ", but no " + keyfile.ServiceSecretFile)
+	errNoOnionClient = errors.New("none of the files in " + keyfile.ServiceClientsDir + " has the key of a client, and to let everybody in would be wrong")
 	errNoMaster      = errors.New("no MasterOnionAddress")
 	errOBKeyword     = errors.New("unknown option")
 )
@@ -53,8 +44,8 @@ func loadOnion(log *slog.Logger, cfg *config.Onion) (o onionDir, err error) {
 	if err != nil {
 		return o, err
 	}
-	if old, err := dir.Read(onionHostname); err != nil || !bytes.Equal(old, name) {
-		if err := dir.WriteWhole(onionHostname, name); err != nil {
+	if old, err := dir.Read(keyfile.ServiceHostnameFile); err != nil || !bytes.Equal(old, name) {
+		if err := dir.WriteWhole(keyfile.ServiceHostnameFile, name); err != nil {
 			return o, err
 		}
 	}
@@ -65,10 +56,10 @@ func loadOnion(log *slog.Logger, cfg *config.Onion) (o onionDir, err error) {
 			return o, err
 		}
 	}
-	if err := os.Chmod(filepath.Join(cfg.Dir, onionHostname), mode); err != nil {
+	if err := os.Chmod(filepath.Join(cfg.Dir, keyfile.ServiceHostnameFile), mode); err != nil {
 		return o, err
 	}
-	if o.clients, err = onionClientKeys(log, dir, filepath.Join(cfg.Dir, onionClients)); err != nil {
+	if o.clients, err = onionClientKeys(log, dir, filepath.Join(cfg.Dir, keyfile.ServiceClientsDir)); err != nil {
 		return o, err
 	}
 	if cfg.OnionBalance {
@@ -79,29 +70,29 @@ func loadOnion(log *slog.Logger, cfg *config.Onion) (o onionDir, err error) {
 
 // onionKey reads the service's key, or makes one.
 func onionKey(dir *statefile.Dir) (*keyfile.EdSecret, error) {
-	text, err := dir.Read(onionSecret)
+	text, err := dir.Read(keyfile.ServiceSecretFile)
 	defer clear(text)
 	if err == nil {
 		key, err := keyfile.ParseEdSecret(text, keyfile.TagMaster)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", onionSecret, err)
+			return nil, fmt.Errorf("%s: %w", keyfile.ServiceSecretFile, err)
 		}
 		if _, err := onionaddr.FromKey(key.ID()); err != nil {
-			return nil, fmt.Errorf("%s: %w", onionSecret, err)
+			return nil, fmt.Errorf("%s: %w", keyfile.ServiceSecretFile, err)
 		}
 		return key, writeOnionPublic(dir, key)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if _, err := dir.Read(onionPublic); err == nil {
+	if _, err := dir.Read(keyfile.ServicePublicFile); err == nil {
 		return nil, errNoSecret
 	}
 	key := keyfile.GenerateEd()
 	if text, err = key.AppendTo(nil, keyfile.TagMaster); err != nil {
 		return nil, err
 	}
-	if err := dir.WriteWhole(onionSecret, text); err != nil {
+	if err := dir.WriteWhole(keyfile.ServiceSecretFile, text); err != nil {
 		return nil, err
 	}
 	return key, writeOnionPublic(dir, key)
@@ -112,10 +103,10 @@ func writeOnionPublic(dir *statefile.Dir, key *keyfile.EdSecret) error {
 	if err != nil {
 		return err
 	}
-	if old, err := dir.Read(onionPublic); err == nil && bytes.Equal(old, text) {
+	if old, err := dir.Read(keyfile.ServicePublicFile); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	return dir.WriteWhole(onionPublic, text)
+	return dir.WriteWhole(keyfile.ServicePublicFile, text)
 }
 
 // onionClientKeys reads the keys of the clients that may use the service; there are none if everybody may.
@@ -135,7 +126,7 @@ func onionClientKeys(log *slog.Logger, dir *statefile.Dir, path string) (keys []
 			continue
 		}
 		found++
-		text, err := dir.Read(onionClients + "/" + name)
+		text, err := dir.Read(keyfile.ServiceClientsDir + "/" + name)
 		if err != nil {
 			log.Warn("Client authorization file cannot be read. Ignoring.", "file", name, "err", err)
 			continue
@@ -155,7 +146,7 @@ func onionClientKeys(log *slog.Logger, dir *statefile.Dir, path string) (keys []
 
 // onionFrontends reads the addresses of the onionbalance services that send clients here.
 func onionFrontends(dir *statefile.Dir) (list []onionaddr.Address, err error) {
-	text, err := dir.Read(onionBalance)
+	text, err := dir.Read(keyfile.ServiceOnionBalancing)
 	if err != nil {
 		return nil, err
 	}
@@ -166,16 +157,16 @@ func onionFrontends(dir *statefile.Dir) (list []onionaddr.Address, err error) {
 		case len(f) == 0:
 			continue
 		case len(f) != 2 || !strings.EqualFold(f[0], "MasterOnionAddress"):
-			return nil, fmt.Errorf("%s: %q: %w", onionBalance, f[0], errOBKeyword)
+			return nil, fmt.Errorf("%s: %q: %w", keyfile.ServiceOnionBalancing, f[0], errOBKeyword)
 		}
 		a, err := onionaddr.Parse(f[1])
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", onionBalance, err)
+			return nil, fmt.Errorf("%s: %w", keyfile.ServiceOnionBalancing, err)
 		}
 		list = append(list, a)
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: %w", onionBalance, errNoMaster)
+		return nil, fmt.Errorf("%s: %w", keyfile.ServiceOnionBalancing, errNoMaster)
 	}
 	return list, nil
 }

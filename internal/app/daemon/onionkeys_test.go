@@ -44,7 +44,7 @@ func TestOnionDirectory(t *testing.T) {
 	if a, err := keyfile.ParseHostname(name); err != nil || a != first.key.ID() {
 		t.Errorf("hostname %q, %v", name, err)
 	}
-	public, err := os.ReadFile(filepath.Join(cfg.Dir, onionPublic))
+	public, err := os.ReadFile(filepath.Join(cfg.Dir, keyfile.ServicePublicFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestOnionDirectory(t *testing.T) {
 		}
 		return info.Mode().Perm()
 	}
-	if m := mode(onionSecret); m != 0o600 {
+	if m := mode(keyfile.ServiceSecretFile); m != 0o600 {
 		t.Errorf("secret key has mode %o", m)
 	}
 	if m := mode("."); m != 0o700 {
@@ -69,8 +69,8 @@ func TestOnionDirectory(t *testing.T) {
 	if _, err := loadOnion(quiet, cfg); err != nil {
 		t.Fatal(err)
 	}
-	if mode(onionHostname) != 0o640 || mode(".") != 0o750 || mode(onionSecret) != 0o600 {
-		t.Errorf("with HiddenServiceDirGroupReadable, modes %o, %o and %o", mode("."), mode(onionHostname), mode(onionSecret))
+	if mode(keyfile.ServiceHostnameFile) != 0o640 || mode(".") != 0o750 || mode(keyfile.ServiceSecretFile) != 0o600 {
+		t.Errorf("with HiddenServiceDirGroupReadable, modes %o, %o and %o", mode("."), mode(keyfile.ServiceHostnameFile), mode(keyfile.ServiceSecretFile))
 	}
 }
 
@@ -86,16 +86,16 @@ func TestOnionDirectoryBad(t *testing.T) {
 		clients int
 		want    error // nil for none
 	}{
-		{name: "damaged key", files: map[string]string{onionSecret: "x"}, want: keyfile.ErrLength},
-		{name: "public key alone", files: map[string]string{onionPublic: "x"}, want: errNoSecret},
-		{name: "hostname of another", files: map[string]string{onionHostname: "x"}},
+		{name: "damaged key", files: map[string]string{keyfile.ServiceSecretFile: "x"}, want: keyfile.ErrLength},
+		{name: "public key alone", files: map[string]string{keyfile.ServicePublicFile: "x"}, want: errNoSecret},
+		{name: "hostname of another", files: map[string]string{keyfile.ServiceHostnameFile: "x"}},
 		{name: "clients", files: map[string]string{"authorized_clients/a.auth": string(key), "authorized_clients/b.auth": string(key)}, clients: 2},
 		{name: "other files beside them", files: map[string]string{"authorized_clients/a.auth": string(key), "authorized_clients/b.auth~": "x", "authorized_clients/.auth": "x"}, clients: 1},
 		{name: "one is damaged", files: map[string]string{"authorized_clients/a.auth": string(key), "authorized_clients/b.auth": "x"}, clients: 1},
 		{name: "all are damaged", files: map[string]string{"authorized_clients/b.auth": "x"}, want: errNoOnionClient},
 		{name: "no ob_config", balance: true, want: fs.ErrNotExist},
-		{name: "empty ob_config", balance: true, files: map[string]string{onionBalance: "# nothing\n"}, want: errNoMaster},
-		{name: "unknown word in ob_config", balance: true, files: map[string]string{onionBalance: "Master x\n"}, want: errOBKeyword},
+		{name: "empty ob_config", balance: true, files: map[string]string{keyfile.ServiceOnionBalancing: "# nothing\n"}, want: errNoMaster},
+		{name: "unknown word in ob_config", balance: true, files: map[string]string{keyfile.ServiceOnionBalancing: "Master x\n"}, want: errOBKeyword},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := &config.Onion{Dir: filepath.Join(t.TempDir(), "service"), OnionBalance: tt.balance}
@@ -123,7 +123,7 @@ func TestOnionFrontends(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := &config.Onion{Dir: filepath.Join(t.TempDir(), "service"), OnionBalance: true}
-	writeFile(t, cfg.Dir, onionBalance, "# front end\nMasterOnionAddress "+strings.TrimSpace(string(name))+" # that is it\n\n")
+	writeFile(t, cfg.Dir, keyfile.ServiceOnionBalancing, "# front end\nMasterOnionAddress "+strings.TrimSpace(string(name))+" # that is it\n\n")
 	o, err := loadOnion(quiet, cfg)
 	if err != nil || len(o.frontends) != 1 || o.frontends[0] != front.key.ID() {
 		t.Errorf("%v, %v", o.frontends, err)

@@ -28,16 +28,16 @@ func Clients(dir string) (list []ClientFile, err error) {
 		return nil, err
 	}
 	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ClientsDir)
+	entries, err := fs.ReadDir(root.FS(), keyfile.ServiceClientsDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, ClientsDir), inner(err))
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, keyfile.ServiceClientsDir), inner(err))
 	}
 	l := loader{dir: dir, root: root}
 	for _, e := range entries {
-		name, ok := clientName(ClientsDir + "/" + e.Name())
+		name, ok := clientName(keyfile.ServiceClientsDir + "/" + e.Name())
 		if !ok {
 			continue
 		}

@@ -178,7 +178,7 @@ func unpack(b []byte) (*Service, error) {
 			return nil, fmt.Errorf("%q: %w", f.name, err)
 		}
 	}
-	if !seen[PublicFile] || !seen[HostnameFile] {
+	if !seen[keyfile.ServicePublicFile] || !seen[keyfile.ServiceHostnameFile] {
 		return nil, keyfile.ErrFormat
 	}
 	return s, nil

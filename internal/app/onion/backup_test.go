@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"filippo.io/age"
+
+	"github.com/tropea-net/tropea/internal/wire/keyfile"
 )
 
 // quickWork is less than we would use: tests restore often.
@@ -95,8 +97,8 @@ func TestRestoreHostile(t *testing.T) {
 		{"twice", with(good[0]), false},
 		{"no secret key", good[1:], false},
 		{"no public key", append(good[:1:1], good[2:]...), false},
-		{"public key of another", append([]tarFile{good[0], reg(PublicFile, others[1].data)}, good[2:]...), false},
-		{"host name of another", append([]tarFile{good[0], good[1], reg(HostnameFile, others[2].data)}, good[3:]...), false},
+		{"public key of another", append([]tarFile{good[0], reg(keyfile.ServicePublicFile, others[1].data)}, good[2:]...), false},
+		{"host name of another", append([]tarFile{good[0], good[1], reg(keyfile.ServiceHostnameFile, others[2].data)}, good[3:]...), false},
 		{"bad client", with(reg("authorized_clients/eve.auth", []byte("x"))), false},
 		{"large file", with(reg("ob_config", make([]byte, maxFile+1))), false},
 	} {
@@ -168,7 +170,7 @@ func FuzzUnpack(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(plain)
-	f.Add(tarOf(f, []tarFile{{tar.TypeReg, SecretFile, make([]byte, 96)}}))
+	f.Add(tarOf(f, []tarFile{{tar.TypeReg, keyfile.ServiceSecretFile, make([]byte, 96)}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := unpack(b)
 		if err != nil {

@@ -54,23 +54,23 @@ func (l *loader) load() error {
 		return err
 	}
 	if l.s.Key == nil {
-		return fmt.Errorf("%s: there is no file %s: %w", l.dir, SecretFile, ErrNoKey)
+		return fmt.Errorf("%s: there is no file %s: %w", l.dir, keyfile.ServiceSecretFile, ErrNoKey)
 	}
 	if err := l.s.check(); err != nil {
-		return fmt.Errorf("%s: %w", l.path(SecretFile), err)
+		return fmt.Errorf("%s: %w", l.path(keyfile.ServiceSecretFile), err)
 	}
 	found := map[string]bool{}
 	for _, f := range l.later {
 		found[f.name] = true
 		err := l.s.agrees(f)
 		switch {
-		case err != nil && f.name == HostnameFile:
+		case err != nil && f.name == keyfile.ServiceHostnameFile:
 			l.note("%s: %v; Tor writes it anew when it starts", l.path(f.name), err)
 		case err != nil:
 			return fmt.Errorf("%s: %w", l.path(f.name), err)
 		}
 	}
-	for _, name := range []string{PublicFile, HostnameFile} {
+	for _, name := range []string{keyfile.ServicePublicFile, keyfile.ServiceHostnameFile} {
 		if !found[name] {
 			l.note("%s is not there; Tor makes it when it starts", l.path(name))
 		}
@@ -89,7 +89,7 @@ func (l *loader) each(dir string) error {
 		if dir != "." {
 			name = dir + "/" + name
 		}
-		if name == ClientsDir {
+		if name == keyfile.ServiceClientsDir {
 			if err := l.each(name); err != nil {
 				return err
 			}
@@ -105,7 +105,7 @@ func (l *loader) each(dir string) error {
 func (l *loader) file(name string, e fs.DirEntry) error {
 	_, client := clientName(name)
 	switch {
-	case !client && name != SecretFile && name != PublicFile && name != HostnameFile && name != balanceFile:
+	case !client && name != keyfile.ServiceSecretFile && name != keyfile.ServicePublicFile && name != keyfile.ServiceHostnameFile && name != keyfile.ServiceOnionBalancing:
 		if !strings.HasSuffix(name, tmpSuffix) { // what a kill left
 			l.note("%s is none of the files of a service", l.path(name))
 		}
@@ -121,7 +121,7 @@ func (l *loader) file(name string, e fs.DirEntry) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.path(name), inner(err))
 	}
-	if name == PublicFile || name == HostnameFile {
+	if name == keyfile.ServicePublicFile || name == keyfile.ServiceHostnameFile {
 		l.later = append(l.later, file{name, bytes.Clone(data)})
 	}
 	return nil
@@ -210,7 +210,7 @@ func (s *Service) fill(log *slog.Logger, path string) error {
 		return err
 	}
 	defer dir.Close()
-	if err := os.Mkdir(filepath.Join(path, ClientsDir), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(path, keyfile.ServiceClientsDir), 0o700); err != nil {
 		return err
 	}
 	for _, f := range files {

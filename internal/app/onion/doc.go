@@ -7,4 +7,6 @@
 //
 // A [Service] is what such a directory says. It is read from a directory, a backup or a key file, checked whole, and becomes a
 // directory in one step: a kill at any moment leaves none or a whole one.
+//
+// [Hunt] searches for a key on several cores. [Forward] and [Share] are what a service of one's own leads to: a local server, or files.
 package onion

@@ -139,24 +139,30 @@ func TestLoadBad(t *testing.T) {
 		err    error  // of Load
 		note   string // or what it notes
 	}{
-		{"no secret key", func(dir string) error { return os.Remove(filepath.Join(dir, SecretFile)) }, ErrNoKey, ""},
-		{"secret key cut", func(dir string) error { return os.Truncate(filepath.Join(dir, SecretFile), 95) }, keyfile.ErrLength, ""},
-		{"secret key that is a public one", func(dir string) error { return os.WriteFile(filepath.Join(dir, SecretFile), read(PublicFile), 0) }, keyfile.ErrType, ""},
-		{"huge file", func(dir string) error { return os.Truncate(filepath.Join(dir, SecretFile), 1<<40) }, keyfile.ErrLength, ""},
+		{"no secret key", func(dir string) error { return os.Remove(filepath.Join(dir, keyfile.ServiceSecretFile)) }, ErrNoKey, ""},
+		{"secret key cut", func(dir string) error { return os.Truncate(filepath.Join(dir, keyfile.ServiceSecretFile), 95) }, keyfile.ErrLength, ""},
+		{"secret key that is a public one", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, keyfile.ServiceSecretFile), read(keyfile.ServicePublicFile), 0)
+		}, keyfile.ErrType, ""},
+		{"huge file", func(dir string) error { return os.Truncate(filepath.Join(dir, keyfile.ServiceSecretFile), 1<<40) }, keyfile.ErrLength, ""},
 		{"directory for a file", func(dir string) error {
-			return errors.Join(os.Remove(filepath.Join(dir, SecretFile)), os.Mkdir(filepath.Join(dir, SecretFile), 0o700))
+			return errors.Join(os.Remove(filepath.Join(dir, keyfile.ServiceSecretFile)), os.Mkdir(filepath.Join(dir, keyfile.ServiceSecretFile), 0o700))
 		}, nil, "not a regular file"},
-		{"other public key", func(dir string) error { return os.WriteFile(filepath.Join(dir, PublicFile), read(PublicFile), 0) }, keyfile.ErrMismatch, ""},
-		{"no public key", func(dir string) error { return os.Remove(filepath.Join(dir, PublicFile)) }, nil, "hs_ed25519_public_key is not there"},
-		{"other host name", func(dir string) error { return os.WriteFile(filepath.Join(dir, HostnameFile), read(HostnameFile), 0) }, nil, "but the key's address is"},
-		{"no host name", func(dir string) error { return os.Remove(filepath.Join(dir, HostnameFile)) }, nil, "hostname is not there"},
+		{"other public key", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, keyfile.ServicePublicFile), read(keyfile.ServicePublicFile), 0)
+		}, keyfile.ErrMismatch, ""},
+		{"no public key", func(dir string) error { return os.Remove(filepath.Join(dir, keyfile.ServicePublicFile)) }, nil, "hs_ed25519_public_key is not there"},
+		{"other host name", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, keyfile.ServiceHostnameFile), read(keyfile.ServiceHostnameFile), 0)
+		}, nil, "but the key's address is"},
+		{"no host name", func(dir string) error { return os.Remove(filepath.Join(dir, keyfile.ServiceHostnameFile)) }, nil, "hostname is not there"},
 		{"bad client", func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, clientFile("eve")), []byte("descriptor:x25519:"), 0o600)
 		}, keyfile.ErrLength, ""},
 		{"other file", func(dir string) error { return os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o600) }, nil, "notes.txt is none of the files"},
 		{"file of a kill", func(dir string) error { return os.WriteFile(filepath.Join(dir, "hostname.tmp"), nil, 0o600) }, nil, ""},
 		{"clients in a file", func(dir string) error {
-			return errors.Join(os.RemoveAll(filepath.Join(dir, ClientsDir)), os.WriteFile(filepath.Join(dir, ClientsDir), nil, 0o600))
+			return errors.Join(os.RemoveAll(filepath.Join(dir, keyfile.ServiceClientsDir)), os.WriteFile(filepath.Join(dir, keyfile.ServiceClientsDir), nil, 0o600))
 		}, nil, "not a directory"},
 		{"open to others", func(dir string) error { return os.Chmod(dir, 0o755) }, nil, "mode 0755"},
 	} {
@@ -319,7 +325,7 @@ func controlKey(t testing.TB, s *Service) []byte {
 
 func TestImport(t *testing.T) {
 	s := seeded(t, 1)
-	secret, err := os.ReadFile(filepath.Join(installed(t, s), SecretFile))
+	secret, err := os.ReadFile(filepath.Join(installed(t, s), keyfile.ServiceSecretFile))
 	if err != nil {
 		t.Fatal(err)
 	}

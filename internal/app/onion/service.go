@@ -13,15 +13,6 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/onionaddr"
 )
 
-// The files of a service.
-const (
-	SecretFile   = "hs_ed25519_secret_key"
-	PublicFile   = "hs_ed25519_public_key"
-	HostnameFile = "hostname"
-	ClientsDir   = "authorized_clients"
-	balanceFile  = "ob_config"
-)
-
 // Bounds on what is read.
 const (
 	maxFile    = 64 << 10 // bytes
@@ -80,17 +71,17 @@ func (s *Service) files() (files []file, err error) {
 		err = errors.Join(err, err2)
 	}
 	secret, err2 := s.Key.AppendTo(nil, keyfile.TagMaster)
-	add(SecretFile, secret, err2)
+	add(keyfile.ServiceSecretFile, secret, err2)
 	public, err2 := keyfile.AppendEdPublic(nil, keyfile.TagMaster, s.Key.ID())
-	add(PublicFile, public, err2)
+	add(keyfile.ServicePublicFile, public, err2)
 	host, err2 := keyfile.AppendHostname(nil, s.Address())
-	add(HostnameFile, host, err2)
+	add(keyfile.ServiceHostnameFile, host, err2)
 	for _, c := range s.Clients {
 		auth, err2 := keyfile.AppendAuthorizedClient(nil, c.Key)
 		add(clientFile(c.Name), auth, err2)
 	}
 	if s.balance != nil {
-		add(balanceFile, bytes.Clone(s.balance), nil)
+		add(keyfile.ServiceOnionBalancing, bytes.Clone(s.balance), nil)
 	}
 	return files, err
 }
@@ -98,10 +89,10 @@ func (s *Service) files() (files []file, err error) {
 // add takes one file into a service that is being read. It reports false if the file is none of a service.
 func (s *Service) add(f file) (known bool, err error) {
 	switch f.name {
-	case SecretFile:
+	case keyfile.ServiceSecretFile:
 		s.Key, err = keyfile.ParseEdSecret(f.data, keyfile.TagMaster)
-	case PublicFile, HostnameFile: // for agrees, once the key is there
-	case balanceFile:
+	case keyfile.ServicePublicFile, keyfile.ServiceHostnameFile: // for agrees, once the key is there
+	case keyfile.ServiceOnionBalancing:
 		s.balance = bytes.Clone(f.data)
 	default:
 		name, ok := clientName(f.name)
@@ -126,13 +117,13 @@ func (s *Service) add(f file) (known bool, err error) {
 // agrees checks a file that follows from the key.
 func (s *Service) agrees(f file) error {
 	switch f.name {
-	case PublicFile:
+	case keyfile.ServicePublicFile:
 		pub, err := keyfile.ParseEdPublic(f.data, keyfile.TagMaster)
 		if err == nil && pub != s.Key.ID() {
 			err = keyfile.ErrMismatch
 		}
 		return err
-	case HostnameFile:
+	case keyfile.ServiceHostnameFile:
 		addr, err := keyfile.ParseHostname(f.data)
 		if err == nil && addr != s.Address() {
 			err = fmt.Errorf("it says %s, but the key's address is %s", addr, s.Address())
@@ -142,11 +133,13 @@ func (s *Service) agrees(f file) error {
 	return nil
 }
 
-func clientFile(name string) string { return ClientsDir + "/" + name + keyfile.AuthorizedClientSuffix }
+func clientFile(name string) string {
+	return keyfile.ServiceClientsDir + "/" + name + keyfile.AuthorizedClientSuffix
+}
 
 // clientName returns whose key is in a file, if it is one of a client.
 func clientName(file string) (name string, ok bool) {
-	name, ok = strings.CutPrefix(file, ClientsDir+"/")
+	name, ok = strings.CutPrefix(file, keyfile.ServiceClientsDir+"/")
 	if ok {
 		name, ok = strings.CutSuffix(name, keyfile.AuthorizedClientSuffix)
 	}

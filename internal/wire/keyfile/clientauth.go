@@ -10,6 +10,15 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/onionaddr"
 )
 
+// Files in the directory of an onion service, HiddenServiceDir.
+const (
+	ServiceSecretFile     = "hs_ed25519_secret_key"
+	ServicePublicFile     = "hs_ed25519_public_key"
+	ServiceHostnameFile   = "hostname"
+	ServiceClientsDir     = "authorized_clients"
+	ServiceOnionBalancing = "ob_config"
+)
+
 // How the names of files end that C tor reads in directories for clients of onion services. It ignores others.
 const (
 	AuthorizedClientSuffix = ".auth"         // in authorized_clients, at the service
