@@ -118,7 +118,7 @@ func (n *Net) config(opts Options) simnet.Config {
 	}
 	cfg := simnet.Config{
 		Authorities: count(opts.Authorities, 3), Relays: count(opts.Relays, 3), Exits: count(opts.Exits, 2), Clients: count(opts.Clients, 1),
-		Loopback: n.local, TLS: n.local, Interval: opts.Interval, Link: memnet.Link{Latency: opts.Latency},
+		Loopback: n.local, TLS: n.local, Interval: opts.Interval, Params: simnet.PatientExits, Link: memnet.Link{Latency: opts.Latency},
 		Change: func(_ *simnet.Node, p *simnet.Parts) {
 			if p.Server != nil {
 				p.Server.Exit.DNS.ReadFile = func(string) ([]byte, error) { return n.resolvConf(), nil }

@@ -21,12 +21,17 @@ import (
 	"github.com/tropea-net/tropea/internal/role/publish"
 	"github.com/tropea-net/tropea/internal/role/relaykeys"
 	"github.com/tropea-net/tropea/internal/wire/exitpolicy"
+	"github.com/tropea-net/tropea/internal/wire/params"
 	"github.com/tropea-net/tropea/internal/wire/torrc"
 	"github.com/tropea-net/tropea/internal/wire/vote"
 )
 
 // certLifetime is for how long certificates of authorities are good.
 const certLifetime = 365 * 24 * time.Hour
+
+// PatientExits has exits wait for names longer than the second that is usual, for networks on machines that are busy with other
+// things, too.
+var PatientExits = params.List{{Name: "exit_dns_timeout", Value: 30_000}} // milliseconds
 
 // authorityKeys adds the files with the keys of an authority.
 func (n *Node) authorityKeys(files map[string][]byte) {

@@ -89,7 +89,7 @@ func (n *oneProcess) openLog(level string) error {
 func (n *oneProcess) launch(cfg Config) (err error) {
 	n.nodes, err = simnet.New(simnet.Config{
 		Authorities: cfg.Authorities, Relays: cfg.Relays, Exits: cfg.Exits, Clients: cfg.Clients,
-		Loopback: true, TLS: true, Interval: cfg.Voting, Log: n.log.Handler(), Trace: slog.LevelError,
+		Loopback: true, TLS: true, Interval: cfg.Voting, Params: simnet.PatientExits, Log: n.log.Handler(), Trace: slog.LevelError,
 		Change: func(_ *simnet.Node, p *simnet.Parts) {
 			if p.Server != nil {
 				p.Server.Exit.DNS.ReadFile = func(string) ([]byte, error) { return n.dns.Conf(), nil }
