@@ -216,8 +216,7 @@ func (o *options) run(ctx context.Context, c *console) (err error) {
 		if err != nil {
 			return err
 		}
-		defer log.Close()
-		c.leave(log)
+		c.leave(log) // which takes what is to be said to the very end
 	}
 	n.serve(ctx, c.stderr)
 	return nil
