@@ -45,7 +45,7 @@ func (s *Server) newPublisher() *publish.Publisher {
 		ExtraInfo:  s.extraInfo,
 		Ready:      func() bool { return s.View() != nil },
 		Test:       s.testSelf, TestBandwidth: s.testBandwidth, Lookup: s.cfg.Lookup, Interfaces: s.cfg.Interfaces, Learn: s.learn,
-		Published: s.published, Events: &s.bus, Skewed: s.skewed.Load,
+		Published: s.published, Events: &s.bus, Skewed: func() bool { return s.skews.wrong(s.cfg.Env.Now()) },
 	})
 }
 
@@ -149,7 +149,6 @@ func (s *Server) testBandwidth(ctx context.Context) error {
 
 // followLinks learns from authorities how they see us and our clock, until ctx ends.
 func (s *Server) followLinks(ctx context.Context, sub *event.Sub) error {
-	told := skews{}
 	for {
 		e, err := event.Next[link.Event](ctx, sub)
 		var overrun *event.OverrunError
@@ -162,8 +161,7 @@ func (s *Server) followLinks(ctx context.Context, sub *event.Sub) error {
 		case e.State != link.StateOpen || e.Accepted || !s.isAuthority(e.Target.RSA):
 			continue
 		}
-		told[e.Target.RSA] = e.Skew
-		s.skewed.Store(told.wrong())
+		s.skews.note(e.Target.RSA, e.Skew, s.cfg.Env.Now())
 		if l := s.links.Find(e.Target); l != nil && l.SeenFrom().IsValid() {
 			s.publisher.Suggest(l.SeenFrom(), fmt.Sprintf("%X", e.Target.RSA))
 		}
@@ -175,21 +173,6 @@ const linkEvents = 256
 // maxSkew is how far our clock may be off, as authorities see it, for a descriptor to be published: they refuse those from the
 // future. C tor: NETINFO_NOTICE_SKEW.
 const maxSkew = time.Hour
-
-// skews are how far our clock is ahead of that of each authority, as far as they have told.
-type skews map[[20]byte]time.Duration
-
-// wrong tells whether our clock is: most of the authorities say so. One of them whose own clock is wrong, or who lies, cannot keep
-// us out of the network.
-func (s skews) wrong() bool {
-	off := 0
-	for _, d := range s {
-		if d.Abs() >= maxSkew {
-			off++
-		}
-	}
-	return 2*off > len(s)
-}
 
 func (s *Server) isAuthority(rsa [20]byte) bool {
 	for _, a := range s.cfg.Trusted {

@@ -116,7 +116,7 @@ type Server struct {
 	limits     atomic.Pointer[link.Limits] // the operator's
 	period     atomic.Int64                // of heartbeats, a time.Duration
 	queueDelay atomic.Int64                // a time.Duration
-	skewed     atomic.Bool                 // our clock, as authorities have told
+	skews      skews                       // our clock, as authorities have told
 	publishes  atomic.Bool                 // the operator wants the relay in the network
 	cc         atomic.Pointer[congestion.Params]
 	sendmeMin  atomic.Uint32

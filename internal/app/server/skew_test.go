@@ -2,6 +2,7 @@ package server
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -19,12 +20,27 @@ func TestSkews(t *testing.T) {
 		{"most", []time.Duration{off, ok, off}, true},
 		{"an hour", []time.Duration{maxSkew}, true},
 	} {
-		s := skews{}
+		var s skews
 		for i, d := range tt.told {
-			s[[20]byte{byte(i)}] = d
+			s.note([20]byte{byte(i)}, d, time.Now())
 		}
-		if got := s.wrong(); got != tt.want {
+		if got := s.wrong(time.Now()); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
+}
+
+// A clock that was wrong and is set right counts as right, though no authority has said so.
+func TestClockSetRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s skews
+		s.note([20]byte{1}, 3*time.Hour, time.Now().Add(3*time.Hour))
+		time.Sleep(5 * time.Hour)
+		if !s.wrong(time.Now().Add(3 * time.Hour)) {
+			t.Error("the clock is as wrong as it was, and counts as right")
+		}
+		if s.wrong(time.Now()) {
+			t.Error("the clock was set right, and counts as wrong")
+		}
+	})
 }

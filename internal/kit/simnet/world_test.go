@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -225,19 +224,6 @@ func (w *world) size() string {
 		for _, size := range n.Files().Sizes() {
 			files++
 			bytes += size
-		}
-	}
-	if os.Getenv("SIZES") != "" {
-		by := map[string]int{}
-		for _, n := range w.Nodes(simnet.Authority, simnet.Relay, simnet.Exit, simnet.Client) {
-			for name, size := range n.Files().Sizes() {
-				dir, _, _ := strings.Cut(name, "/")
-				by[n.Name[:4]+" "+dir] += size
-			}
-		}
-		keys := slices.SortedFunc(maps.Keys(by), func(a, b string) int { return by[b] - by[a] })
-		for _, k := range keys[:8] {
-			w.t.Logf("%s %d", k, by[k])
 		}
 	}
 	return fmt.Sprintf("%d goroutines, %d ends of links, %d files of %d KiB", runtime.NumGoroutine(), links, files, bytes>>10)
