@@ -61,7 +61,7 @@ func (n *Node) clientConfig(e env.Env) *client.Config {
 // serverConfig is what a relay is made of.
 func (n *Node) serverConfig(e env.Env) *server.Config {
 	cfg := &server.Config{
-		Env: e, Security: n.net.security, DirCache: true, Diffs: 3, ExtendPrivate: true,
+		Env: e, Security: n.net.security, DirCache: true, Diffs: 1, ExtendPrivate: true,
 		Keys:    relaykeys.Config{Nickname: n.Name, NewRSA: sharedRSA},
 		Version: client.CompatVersion, Authorities: uploads(n.net.dirs), Trusted: targets(n.net.dirs),
 		Info: publish.Info{
