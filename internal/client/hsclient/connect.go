@@ -45,7 +45,7 @@ func (c *Client) connect(ctx context.Context, s *session) (*circuit.Circuit, err
 		a.last = err
 		c.note(s, err)
 		if a.failed >= maxMeetings {
-			return nil, &Error{RendFailed, err}
+			return nil, because(RendFailed, err)
 		}
 	}
 }
@@ -128,6 +128,12 @@ func (a *attempt) meet(ctx context.Context) (*circuit.Circuit, error) {
 		in.circ.Close()
 		a.failed++
 		return nil, &Error{RendFailed, m.err}
+	}
+	if err := m.r.circ.Err(); err != nil { // while the introduction point was not ready
+		in.circ.Close()
+		m.r.close()
+		a.failed++
+		return nil, &Error{RendFailed, err}
 	}
 	circ, err := a.introduce(ctx, p, in, m.r)
 	if err != nil && a.rend == nil {

@@ -47,6 +47,14 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%v: %v", e.Reason, e.Err)
 }
 
+// because gives a failure another reason.
+func because(r Reason, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		err = e.Err
+	}
+	return &Error{r, err}
+}
+
 // Unwrap returns the last failure.
 func (e *Error) Unwrap() error { return e.Err }
 

@@ -2,7 +2,6 @@ package hsclient
 
 import (
 	"cmp"
-	"errors"
 	"net/netip"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
@@ -89,10 +88,7 @@ func (c *Client) introError(s *session, d *descriptor, last error) error {
 	if len(d.Points) == 0 || d.has(func(p *hsdesc.IntroPoint) bool { return !c.failures.timedOut(pointKey{s.key.service, authKey(p)}, now) }) {
 		reason = IntroFailed
 	}
-	if e, ok := errors.AsType[*Error](last); ok {
-		last = e.Err
-	}
-	return &Error{reason, cmp.Or(last, errNoPoints)}
+	return because(reason, cmp.Or(last, errNoPoints))
 }
 
 // blame notes a failure of an introduction point.

@@ -7,7 +7,6 @@ import (
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/crypt/kdf"
 	"github.com/tropea-net/tropea/internal/crypt/relaycrypt"
-	"github.com/tropea-net/tropea/internal/wire/cell"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
@@ -83,9 +82,6 @@ func (c *Circuit) OnMessage(f func(relaymsg.Msg) error) {
 // Send sends a message that is not about a stream to the last hop.
 func (c *Circuit) Send(m relaymsg.Msg) error { return c.sendMsg(m) }
 
-// Fail closes the circuit for an error in what the last hop has said.
-func (c *Circuit) Fail(err error) { c.close(&ProtocolError{err}, cell.DestroyProtocol) }
-
 // KH returns what stands for the handshake with the last relay. An introduction point wants to see it authenticated.
 //
 // https://spec.torproject.org/tor-spec/setting-circuit-keys.html
@@ -118,8 +114,11 @@ func (h *originHalf) converse(rx *receiver) error {
 	talk := h.talk
 	h.mu.Unlock()
 	for _, m := range rx.talk {
-		if h.circ.Err() != nil {
+		switch {
+		case h.circ.Err() != nil:
 			return nil
+		case talk == nil:
+			return violation("%v that nobody waits for any more", m.Cmd)
 		}
 		if err := talk(m); err != nil {
 			if _, ok := errors.AsType[*ProtocolError](err); ok {
