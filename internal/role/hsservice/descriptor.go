@@ -55,17 +55,21 @@ func (s *Service) keepDescriptors(v *netdir.View) error {
 	var list []*descriptor
 	for _, use := range []hskeys.Use{first, second} {
 		i := slices.IndexFunc(s.descs, func(d *descriptor) bool { return d.use.Period == use.Period })
-		if i < 0 {
-			d, err := s.newDescriptor(use)
-			if err != nil {
-				return err
-			}
-			list = append(list, d)
+		if i >= 0 && !s.stale {
+			s.descs[i].use = use // its shared random value is the previous one after a while
+			list = append(list, s.descs[i])
 			continue
 		}
-		s.descs[i].use = use // its shared random value is the previous one after a while
-		list = append(list, s.descs[i])
+		d, err := s.newDescriptor(use)
+		if err != nil {
+			return err
+		}
+		if i >= 0 {
+			d.revision = s.descs[i].revision // directories take none that is not higher
+		}
+		list = append(list, d)
 	}
+	s.stale = false
 	if slices.Equal(list, s.descs) {
 		return nil
 	}

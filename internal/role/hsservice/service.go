@@ -54,6 +54,7 @@ type Service struct {
 	dirs       *hsdirs.Dirs // of dirsOf
 	dirsOf     *netdir.View
 	descs      []*descriptor
+	stale      bool // descs are to be made anew
 	uploading  int
 	lastRefuse error     // of an upload
 	seeds      time.Time // when the seeds of the proof of work change
@@ -189,7 +190,7 @@ func (s *Service) Configure(set Settings) {
 			}
 		}
 		if !reflect.DeepEqual(was.Clients, set.Clients) || (was.PoW == nil) != (set.PoW == nil) || !reflect.DeepEqual(was.Frontends, set.Frontends) {
-			s.descs = nil // who may read them, or what they ask for, is another matter now
+			s.stale = true // who may read them, or what they ask for, is another matter now
 		}
 		s.queue.setRate(set.PoW)
 		if set.PoW == nil {

@@ -1,16 +1,20 @@
 package hsservice
 
 import (
+	"context"
 	crand "crypto/rand"
 	"encoding/hex"
 	"errors"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/stream"
+	"github.com/tropea-net/tropea/internal/crypt/hskeys"
 	"github.com/tropea-net/tropea/internal/crypt/hspow"
 	"github.com/tropea-net/tropea/internal/crypt/x25519"
 	"github.com/tropea-net/tropea/internal/netstate/hsdirs"
@@ -18,7 +22,9 @@ import (
 	"github.com/tropea-net/tropea/internal/netstate/netdir/netdirtest"
 	"github.com/tropea-net/tropea/internal/wire/circext"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
+	"github.com/tropea-net/tropea/internal/wire/keyfile"
 	"github.com/tropea-net/tropea/internal/wire/linkspec"
+	"github.com/tropea-net/tropea/internal/wire/onionaddr"
 	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
@@ -391,6 +397,123 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	})
+}
+
+// The clients of a front end come with its subcredential, and may come in the second after the settings have changed.
+func TestFrontends(t *testing.T) {
+	front := keyfile.GenerateEd()
+	run(t, Settings{}, func(b *bed) {
+		time.Sleep(20 * time.Second)
+		visit := func() bool {
+			v := b.visitor()
+			dirs := must(hsdirs.New(b.View(), false))
+			blinded := must(hskeys.BlindPublic(front.ID(), dirs.Clock().Fetch().Period))
+			v.sub = hskeys.Subcredential(front.ID(), blinded)
+			return v.introduce(v.body())
+		}
+		if visit() {
+			t.Error("a client of a service that is not a front end is met")
+		}
+		for range 3 {
+			b.s.Configure(Settings{Handler: b.s.cfg.Handler, Frontends: []onionaddr.Address{front.ID()}})
+			b.s.Configure(Settings{Handler: b.s.cfg.Handler})
+		}
+		b.s.Configure(Settings{Handler: b.s.cfg.Handler, Frontends: []onionaddr.Address{front.ID()}})
+		time.Sleep(20 * time.Second)
+		if !visit() {
+			t.Error("a client of the front end is not met")
+		}
+		if v := b.visitor(); !v.introduce(v.body()) {
+			t.Error("a client of the service itself is not met")
+		}
+	})
+}
+
+// ports is a Handler that notes what it gets, and accepts it.
+type ports struct {
+	has    []uint16
+	served chan Stream
+}
+
+func (p ports) Listens(port uint16) bool { return slices.Contains(p.has, port) }
+func (p ports) Serve(_ context.Context, s Stream) {
+	s.Accept(relaymsg.Connected{})
+	p.served <- s
+}
+
+// sender notes what a stream sends.
+type sender struct {
+	mu   sync.Mutex
+	msgs []relaymsg.Msg
+}
+
+func (s *sender) SendMsg(m relaymsg.Msg) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.msgs = append(s.msgs, m)
+	return nil
+}
+func (s *sender) SendData(uint16, []byte) (n, cells int, err error) { return 0, 0, nil }
+func (s *sender) MaxData() int                                      { return 498 }
+func (s *sender) MaxCells() int                                     { return 31 }
+
+// Streams go to the ports that the service has. Others are refused, in a way that tells little, and their circuits closed if
+// nothing else is said.
+func TestStreams(t *testing.T) {
+	begin := func(port uint16) []byte {
+		return must(must(relaymsg.NewBegin("", port, 0)).AppendTo(nil))
+	}
+	for _, tt := range []struct {
+		name    string
+		cmd     relaymsg.Command
+		body    []byte
+		unknown bool // ports are no reason to close the circuit
+		want    relaymsg.Command
+		reason  relaymsg.EndReason
+		closed  bool
+	}{
+		{name: "port", cmd: relaymsg.CmdBegin, body: begin(80), want: relaymsg.CmdConnected},
+		{name: "port of a name", cmd: relaymsg.CmdBegin, body: []byte("example.com:80\x00"), want: relaymsg.CmdConnected},
+		{name: "other port", cmd: relaymsg.CmdBegin, body: begin(81), want: relaymsg.CmdEnd, reason: relaymsg.EndDone, closed: true},
+		{name: "other port, tolerated", cmd: relaymsg.CmdBegin, body: begin(81), unknown: true, want: relaymsg.CmdEnd, reason: relaymsg.EndDone},
+		{name: "malformed", cmd: relaymsg.CmdBegin, body: []byte("80"), want: relaymsg.CmdEnd, reason: relaymsg.EndTorProtocol},
+		{name: "directory", cmd: relaymsg.CmdBeginDir, want: relaymsg.CmdEnd, reason: relaymsg.EndNotDirectory},
+		{name: "look-up", cmd: relaymsg.CmdResolve, body: []byte("example.com\x00"), want: relaymsg.CmdEnd, reason: relaymsg.EndNotDirectory},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := ports{[]uint16{80}, make(chan Stream, 1)}
+			run(t, Settings{Handler: h, UnknownPorts: tt.unknown}, func(b *bed) {
+				var out sender
+				var mu sync.Mutex
+				var mux stream.Mux
+				mux.Init(&out, &mu)
+				mu.Lock()
+				mux.AcceptLocked()
+				_, err := mux.DeliverLocked([]relaymsg.Msg{{Cmd: tt.cmd, Stream: 7, Body: tt.body}}, nil)
+				list := mux.TakeIncomingLocked()
+				mu.Unlock()
+				if err != nil || len(list) != 1 {
+					t.Fatal(list, err)
+				}
+				closed := false
+				m := &meeting{s: b.s, ctx: t.Context(), number: 3, close: func() { closed = true }}
+				m.incoming(list[0])
+				synctest.Wait()
+				if len(out.msgs) != 1 || out.msgs[0].Cmd != tt.want || closed != tt.closed {
+					t.Fatalf("sent %v, closed %v", out.msgs, closed)
+				}
+				if tt.want == relaymsg.CmdEnd {
+					if end, err := relaymsg.ParseEnd(out.msgs[0].Body); err != nil || end.Reason != tt.reason {
+						t.Errorf("%v, %v", end, err)
+					}
+					return
+				}
+				if s := <-h.served; s.Port != 80 || s.Circuit != 3 {
+					t.Errorf("served %+v", s)
+				}
+			})
+		})
+	}
 }
 
 // The end of a service closes its circuits at once.
