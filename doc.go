@@ -7,6 +7,13 @@
 //	if err := client.Start(ctx); err != nil { … } // returns when circuits can be built
 //	http := &http.Client{Transport: &http.Transport{DialContext: client.DialContext}}
 //
+// A Go program can be an onion service as well, for any server that takes a net.Listener:
+//
+//	onion, err := client.Listen(ctx, tropea.OnionConfig{Key: key}) // returns when clients can reach it
+//	if err != nil { … }
+//	log.Print(onion.Addr()) // such as xyz….onion:80
+//	http.Serve(onion, handler)
+//
 // Names are resolved at the far end of a circuit, never here. Streams share circuits, and can then be linked to each
 // other by their exit, unless they have different [Isolation] values.
 //

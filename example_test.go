@@ -54,3 +54,22 @@ func ExampleDialer() {
 	// tropea dial: client closed: client was not started
 	// tropea dial: client closed: client was not started
 }
+
+// An onion service keeps its address as long as its key is kept.
+func ExampleClient_Listen() {
+	client, err := tropea.New(tropea.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	key := tropea.NewOnionKey() // store it, and give it back the next time
+	onion, err := client.Listen(context.Background(), tropea.OnionConfig{Key: key, Ports: []uint16{80}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("http://" + onion.Addr().String())
+	log.Fatal(http.Serve(onion, http.FileServer(http.Dir("."))))
+	// Output:
+	// tropea listen: client closed: client was not started
+}
