@@ -45,14 +45,21 @@ func (f *failures) note(k pointKey, now time.Time) *failure {
 	if f.points == nil {
 		f.points = map[pointKey]*failure{}
 	}
-	for old, p := range f.points {
-		if now.Sub(p.since) >= failureMemory || len(f.points) >= maxFailures {
-			delete(f.points, old)
-		}
+	if len(f.points) >= maxFailures {
+		f.makeRoom(now)
 	}
 	p := &failure{since: now}
 	f.points[k] = p
 	return p
+}
+
+// makeRoom forgets what is old, and if that is nothing some of the rest.
+func (f *failures) makeRoom(now time.Time) {
+	for old, p := range f.points {
+		if now.Sub(p.since) >= failureMemory || len(f.points) > maxFailures/2 {
+			delete(f.points, old)
+		}
+	}
 }
 
 // usable tells whether a point may be tried.
