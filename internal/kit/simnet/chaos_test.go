@@ -16,14 +16,18 @@ var (
 	seeds = flag.Uint64("seeds", 1, "how many seeds TestChaos tries")
 )
 
-// In a small network anything goes wrong at any time, for a day, as the seed decides. Some hours after the last of it all is well.
+// In a small network anything goes wrong at any time, for a day, or some hours under the race detector, as the seed decides. Some hours after the last of it all is well.
 func TestChaos(t *testing.T) {
+	long := day
+	if raceDetector {
+		long = 4 * time.Hour
+	}
 	for s := *seed; s < *seed+*seeds; s++ {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, simnet.Config{Authorities: 4, Relays: 4, Exits: 3, Clients: 3, Seed: s, Link: memnet.Link{Latency: 20 * time.Millisecond}})
 				w.healthy(1)
-				for end := time.Now().Add(day); time.Now().Before(end); {
+				for end := time.Now().Add(long); time.Now().Before(end); {
 					w.mischief()
 					time.Sleep(time.Duration(w.Rand.Int64N(int64(20 * time.Minute))))
 				}
