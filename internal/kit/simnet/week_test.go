@@ -2,6 +2,7 @@ package simnet_test
 
 import (
 	"flag"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -139,6 +140,7 @@ func TestWeek(t *testing.T) {
 			p.Server.Keys.SigningKeyLifetime = signing
 		}
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // there is memory enough
 	defer profile(t)()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, cfg)
