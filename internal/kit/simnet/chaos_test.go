@@ -32,7 +32,8 @@ func TestChaos(t *testing.T) {
 					time.Sleep(time.Duration(w.Rand.Int64N(int64(20 * time.Minute))))
 				}
 				w.calm()
-				for range 3 {
+				// Tests of reachability, votes, and the clients' schedule take their time one after the other.
+				for range 6 {
 					w.hour()
 				}
 				t.Logf("%d fetches failed meanwhile", len(w.failures()))
