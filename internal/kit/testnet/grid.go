@@ -3,6 +3,8 @@ package testnet
 import (
 	"runtime"
 	"time"
+
+	"github.com/tropea-net/tropea/internal/kit/ctor"
 )
 
 // delayOf is the part of a voting interval that goes to votes, and again to signatures.
@@ -23,7 +25,7 @@ const (
 func lead(nodes []*Node) time.Duration {
 	var sum time.Duration
 	for _, node := range nodes {
-		if isTropea(node.Bin) {
+		if ctor.IsTropea(node.Bin) {
 			sum += leadOfOurs
 		} else {
 			sum += leadOfOther

@@ -1,12 +1,10 @@
 package testnet
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"sync"
@@ -61,20 +59,7 @@ func (node *Node) process() *ctor.Process {
 }
 
 // hasControlPort tells whether a program has a control port: Tropea has none yet, and refuses the option.
-func hasControlPort(bin string) bool { return !isTropea(bin) }
-
-// isTropea asks a program for its version.
-func isTropea(bin string) bool {
-	if is, ok := programs.Load(bin); ok {
-		return is.(bool)
-	}
-	version, err := exec.Command(bin, "--version").Output()
-	is := err == nil && bytes.Contains(version, []byte("tropea"))
-	programs.Store(bin, is)
-	return is
-}
-
-var programs sync.Map // what isTropea found, by path
+func hasControlPort(bin string) bool { return !ctor.IsTropea(bin) }
 
 // reservePorts gives the node all its ports.
 func (node *Node) reservePorts() error {

@@ -105,11 +105,11 @@ func TestHolders(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, 100*mib)
 				dns, hs := new(cache), new(cache)
-				dns.bytes.Store(c.dns * mib)
-				hs.bytes.Store(c.hs * mib)
-				w.cells.Add(c.cells * mib)
 				w.Register(dns.holder("dns", nil))
 				w.Register(hs.holder("hs", func() int64 { return c.hsLimit * mib }))
+				dns.bytes.Store(c.dns * mib)
+				hs.bytes.Store(c.hs * mib)
+				w.cells.Add(c.cells * mib) // last: it may wake the account
 				time.Sleep(pollAfter)
 				synctest.Wait()
 				var evicted []int64
