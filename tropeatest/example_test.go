@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"testing"
 	"time"
 
+	"github.com/tropea-net/tropea"
 	"github.com/tropea-net/tropea/tropeatest"
 )
 
@@ -31,6 +33,30 @@ func ExampleNew() {
 		}
 		defer c.Close()
 		fmt.Fprintln(c, "through three relays and back")
+	}
+	_ = test
+}
+
+// A test has an onion service.
+func ExampleNet_ClientConfig() {
+	test := func(t *testing.T) {
+		net := tropeatest.New(t, tropeatest.Options{})
+		host, err := tropea.New(net.ClientConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer host.Close()
+		if err := host.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		onion, err := host.Listen(t.Context(), tropea.OnionConfig{}) // with a new address
+		if err != nil {
+			t.Fatal(err)
+		}
+		go http.Serve(onion, http.FileServer(http.Dir("testdata")))
+		if _, err := net.Client(0).HTTP().Get("http://" + onion.Addr().String()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_ = test
 }

@@ -25,6 +25,10 @@ func serve(t *testing.T, n *tropeatest.Net, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, l)
+}
+
+func serveOn(t *testing.T, l net.Listener) string {
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, page) })}
 	done := make(chan struct{})
 	go func() {
@@ -98,6 +102,13 @@ func TestLoopback(t *testing.T) {
 	}
 	if err := get(ctx, through(t, &http.Transport{DialContext: client.DialContext}), url1); err != nil {
 		t.Errorf("client of package tropea: %v", err)
+	}
+	onion, err := client.Listen(ctx, tropea.OnionConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := get(ctx, n.Client(0).HTTP(), serveOn(t, onion)); err != nil {
+		t.Errorf("onion service: %v", err)
 	}
 	for _, addr := range []string{"unknown.test:80", "192.0.2.1:80"} {
 		if c, err := n.DialContext(ctx, "tcp", addr); err == nil {
