@@ -19,6 +19,7 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/statefile"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
+	"github.com/tropea-net/tropea/internal/netstate/vanguard"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
 )
 
@@ -50,6 +51,12 @@ type Config struct {
 	// OnionAuth are keys for onion services that let only clients in that they know, in the form of C tor's files:
 	// "<address without .onion>:descriptor:x25519:<secret key in base32>".
 	OnionAuth []string
+
+	// FullVanguards keeps second and third hops of circuits to and from onion services, in Dir over restarts, and makes
+	// these circuits a hop longer. It is for services that are worth a long attack.
+	//
+	// https://spec.torproject.org/vanguards-spec/full-vanguards.html
+	FullVanguards bool
 
 	// MinPaths is the share of all paths, from 0.25 to 0.95, of which relays must be known before circuits are built. The
 	// consensus decides if it is zero.
@@ -89,6 +96,9 @@ func New(cfg Config) (*Client, error) {
 		MinPaths:      cfg.MinPaths,
 	}
 	inner.AllowPrivate, inner.Testing = cfg.AllowInternal, cfg.TestNetwork
+	if cfg.FullVanguards {
+		inner.Vanguards = vanguard.Full
+	}
 	for _, line := range cfg.OnionAuth {
 		a, err := keyfile.ParseClientAuth([]byte(line))
 		if err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
+	"github.com/tropea-net/tropea/internal/netstate/vanguard"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
 )
 
@@ -59,7 +60,7 @@ type Config struct {
 	MaxPending     int
 	LongLived      []uint16
 	NoPrediction   bool
-	Vanguards      circmgr.Vanguards
+	Vanguards      vanguard.Mode
 	AvailableTime  time.Duration
 	StreamTimeout  time.Duration
 	AllowInternal  bool // internal addresses may be asked for and answered
@@ -178,7 +179,8 @@ func New(cfg Config) (*Client, error) {
 	c.circuits = circmgr.New(circmgr.Config{
 		Env: cfg.Env, Links: c.links, Dir: c.dirs, Guards: c.guards, Select: sel, Rand: newRand(), Events: c.bus,
 		MaxDirtiness: cfg.MaxDirtiness, BuildTimeout: cfg.BuildTimeout, MaxPending: cfg.MaxPending,
-		LongLived: cfg.LongLived, NoPrediction: cfg.NoPrediction, Vanguards: cfg.Vanguards, AvailableTime: cfg.AvailableTime,
+		LongLived: cfg.LongLived, NoPrediction: cfg.NoPrediction, AvailableTime: cfg.AvailableTime,
+		Vanguards: newVanguards(cfg, sel, c.state), SaveVanguards: saveVanguards(c.state),
 	})
 	requests.Tunnels = c.circuits
 	onions := hsclient.Config{

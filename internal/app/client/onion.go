@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/client/dirclient"
 	"github.com/tropea-net/tropea/internal/client/hsclient"
 	"github.com/tropea-net/tropea/internal/core/circuit"
@@ -32,15 +33,15 @@ func (c *Client) NewService(key *keyfile.EdSecret, mode ServiceMode, set hsservi
 type onionNetwork struct{ *Client }
 
 // Circuit implements hsservice.Network.
-func (n onionNetwork) Circuit(ctx context.Context, h circuit.Hop, direct bool) (hsservice.Circuit, error) {
-	if direct {
+func (n onionNetwork) Circuit(ctx context.Context, h circuit.Hop, way hsservice.Way) (hsservice.Circuit, error) {
+	if way == hsservice.Direct {
 		c, err := n.circuits.Direct(ctx, h)
 		if err != nil {
 			return nil, err
 		}
 		return c, nil
 	}
-	in, err := n.circuits.Inside(ctx, &h, true)
+	in, err := n.circuits.Inside(ctx, circmgr.InsideNeed{End: &h, Own: way == hsservice.ToOwn, Stable: true})
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func (n onionNetwork) Check(ctx context.Context, a onionaddr.Address) error {
 // Publish implements hsservice.Network.
 func (n onionNetwork) Publish(ctx context.Context, dir *netdir.Relay, descriptor []byte) error {
 	h := hsservice.HopTo(dir)
-	in, err := n.circuits.Inside(ctx, &h, false)
+	in, err := n.circuits.Inside(ctx, circmgr.InsideNeed{End: &h, Own: true})
 	if err != nil {
 		return err
 	}

@@ -40,8 +40,9 @@ type Process struct {
 type Nodes struct {
 	Entry, Middle, Exit  torrc.NodeSet  // empty: any
 	Exclude, ExcludeExit torrc.NodeSet  // ExcludeExit is in addition to Exclude
-	Layer2               torrc.NodeSet  // second hops to onion services; empty: any
+	Layer2, Layer3       torrc.NodeSet  // second and third hops to onion services; empty: any
 	Vanguards            torrc.AutoBool // keep second hops to onion services for a while
+	FullVanguards        bool           // keep second and third hops
 	Strict               bool           // obey Exclude even where that breaks something
 	Families             []torrc.NodeSet
 	DistinctSubnets      bool
@@ -216,10 +217,11 @@ func newNodes(v *Values) (Nodes, error) {
 	n := Nodes{
 		Entry: v.NodeSet("EntryNodes"), Middle: v.NodeSet("MiddleNodes"), Exit: v.NodeSet("ExitNodes"),
 		Exclude: v.NodeSet("ExcludeNodes"), ExcludeExit: v.NodeSet("ExcludeExitNodes"),
-		Layer2: v.NodeSet("HSLayer2Nodes"), Vanguards: v.AutoBool("VanguardsLiteEnabled"), Strict: v.Bool("StrictNodes"),
+		Layer2: v.NodeSet("HSLayer2Nodes"), Layer3: v.NodeSet("HSLayer3Nodes"), Vanguards: v.AutoBool("VanguardsLiteEnabled"),
+		FullVanguards: v.Bool("VanguardsFull"), Strict: v.Bool("StrictNodes"),
 		DistinctSubnets: v.Bool("EnforceDistinctSubnets"),
 	}
-	for _, name := range []string{"EntryNodes", "MiddleNodes", "ExitNodes", "ExcludeNodes", "ExcludeExitNodes", "HSLayer2Nodes"} {
+	for _, name := range []string{"EntryNodes", "MiddleNodes", "ExitNodes", "ExcludeNodes", "ExcludeExitNodes", "HSLayer2Nodes", "HSLayer3Nodes"} {
 		if err := checkCountries(v.at(name), v.NodeSet(name)); err != nil {
 			return n, err
 		}

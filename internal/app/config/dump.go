@@ -49,7 +49,7 @@ func (v *Values) Dump(base *Values) []byte {
 		}
 		text := v.text(o)
 		unset := text == "" && o.Default == "" && (o.Kind == String || o.Kind == Filename)
-		if unset || base != nil && text == base.text(o) {
+		if unset || o.Part == ownPart && text == o.Default || base != nil && text == base.text(o) {
 			continue
 		}
 		out = torrc.Line{Key: o.Name, Value: text}.AppendTo(out)

@@ -107,7 +107,8 @@ func tables() iter.Seq2[string, []Option] {
 	return func(yield func(string, []Option) bool) {
 		_ = yield("process", processOptions) && yield("client", clientOptions) && yield("directory client", directoryOptions) &&
 			yield("bridge and proxy client", bridgeClientOptions) && yield("local ports", localPortsOptions) && yield("relay", relayOptions) &&
-			yield("onion service", onionServiceOptions) && yield("directory authority", authorityOptions) && yield("test network", testingOptions)
+			yield("onion service", onionServiceOptions) && yield("directory authority", authorityOptions) && yield("test network", testingOptions) &&
+			yield(ownPart, ownOptions)
 	}
 }
 

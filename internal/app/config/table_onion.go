@@ -23,6 +23,6 @@ var onionServiceOptions = []Option{
 	{Name: "PublishHidServDescriptors", Kind: Bool, Default: "1", Effect: Built, Help: "publish descriptors of onion services"},
 	{Name: "ClientOnionAuthDir", Kind: Filename, Effect: Built, Help: "keys for onion services that want them"},
 	{Name: "HSLayer2Nodes", Kind: NodeSet, Effect: Built, Help: "relays for the second hop to onion services"},
-	{Name: "HSLayer3Nodes", Kind: NodeSet, Help: "relays for the third hop to onion services"},
+	{Name: "HSLayer3Nodes", Kind: NodeSet, Effect: Built, Help: "relays for the third hop to onion services"},
 	{Name: "VanguardsLiteEnabled", Kind: AutoBool, Default: "auto", Effect: Built, Help: "keep the second hop to onion services for a while"},
 }

@@ -5,11 +5,11 @@ import (
 
 	"github.com/tropea-net/tropea/internal/app/client"
 	"github.com/tropea-net/tropea/internal/app/config"
-	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/client/dirsync"
 	"github.com/tropea-net/tropea/internal/lib/env"
 	"github.com/tropea-net/tropea/internal/lib/statefile"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
+	"github.com/tropea-net/tropea/internal/netstate/vanguard"
 	"github.com/tropea-net/tropea/internal/wire/torrc"
 )
 
@@ -34,7 +34,7 @@ func clientConfig(c config.Client, e env.Env, cache statefile.Store) client.Conf
 		AllowOddNames: c.Streams.AllowOddHostnames,
 		AllowPrivate:  c.Circuits.AllowPrivate,
 		Testing:       c.Process.TestNetwork,
-		Vanguards:     vanguards(c.Nodes.Vanguards),
+		Vanguards:     vanguards(c.Nodes),
 	}
 	if c.Process.TestNetwork {
 		// Networks that vote every few seconds leave no time to be polite.
@@ -45,19 +45,21 @@ func clientConfig(c config.Client, e env.Env, cache statefile.Store) client.Conf
 
 func selection(n config.Nodes) pathsel.Config {
 	return pathsel.Config{
-		Entry: n.Entry, Middle: n.Middle, Exit: n.Exit, Exclude: n.Exclude, ExcludeExit: n.ExcludeExit, Layer2: n.Layer2,
+		Entry: n.Entry, Middle: n.Middle, Exit: n.Exit, Exclude: n.Exclude, ExcludeExit: n.ExcludeExit, Layer2: n.Layer2, Layer3: n.Layer3,
 		Strict: n.Strict, NodeFamilies: n.Families, SharedSubnets: !n.DistinctSubnets,
 	}
 }
 
-func vanguards(b torrc.AutoBool) circmgr.Vanguards {
-	switch b {
-	case torrc.Yes:
-		return circmgr.VanguardsOn
-	case torrc.No:
-		return circmgr.VanguardsOff
+func vanguards(n config.Nodes) vanguard.Mode {
+	switch {
+	case n.FullVanguards:
+		return vanguard.Full
+	case n.Vanguards == torrc.Yes:
+		return vanguard.Lite
+	case n.Vanguards == torrc.No:
+		return vanguard.Off
 	}
-	return circmgr.VanguardsAuto
+	return vanguard.Auto
 }
 
 func padding(l config.Links) client.Padding {

@@ -9,17 +9,22 @@ import (
 	"github.com/tropea-net/tropea/internal/core/link"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
-	"github.com/tropea-net/tropea/internal/netstate/pathsel"
-	"github.com/tropea-net/tropea/internal/netstate/vanguard"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 )
 
 // Inside is a circuit that does not leave the network, for one user alone, who closes it.
 type Inside struct {
 	Circ *circuit.Circuit
-	Last *netdir.Relay // the third hop
+	Last *netdir.Relay // the last hop of our choice
 
-	path []*netdir.Relay
+	path []*netdir.Relay // without the end that was asked for
+}
+
+// InsideNeed is what a circuit inside the network is for.
+type InsideNeed struct {
+	End    *circuit.Hop // where it is to lead; nil for a rendezvous point, which is chosen
+	Own    bool         // it was us who chose End: an introduction point or a directory of a service of ours
+	Stable bool
 }
 
 const (
@@ -32,7 +37,6 @@ type stock struct {
 	ready    []stocked
 	building int
 	until    time.Time // when nothing is held ready any more
-	layer2   vanguard.Set
 }
 
 type stocked struct {
@@ -40,48 +44,45 @@ type stocked struct {
 	opened time.Time
 }
 
-// Inside gives out a circuit of three hops whose last one can be a rendezvous point; or, if end is not nil, one of four that
-// leads there. Its errors are as those of Exit.
-//
-//	guard ── second hop, kept for a while ── any relay [── end]
-//
-// https://spec.torproject.org/vanguards-spec/
-func (m *Manager) Inside(ctx context.Context, end *circuit.Hop, stable bool) (Inside, error) {
+// Inside gives out a circuit that ends at need.End, or at a relay that can be a rendezvous point. Its errors are as those of
+// Exit.
+func (m *Manager) Inside(ctx context.Context, need InsideNeed) (Inside, error) {
 	var in Inside
 	if !m.call(func(now time.Time) {
 		m.stock.until = now.Add(stockMemory)
-		in = m.stock.take(end, stable)
+		in = m.stock.take(need)
 	}) {
 		return Inside{}, ErrClosed
 	}
 	if in.Circ != nil {
-		if end == nil {
+		if need.End == nil {
 			return in, nil
 		}
 		timed, cancel := context.WithTimeoutCause(ctx, m.cfg.BuildTimeout, ErrBuildTimeout)
 		defer cancel()
-		if err := in.Circ.Extend(timed, *end); err != nil {
+		if err := in.Circ.Extend(timed, *need.End); err != nil {
 			in.Circ.Close()
 			return Inside{}, &BuildError{Err: err, Cause: context.Cause(ctx)}
 		}
 		return in, nil
 	}
-	circ, path, err := m.alone(ctx, end, func(v *netdir.View, now time.Time) ([]*netdir.Relay, error) {
-		return m.pathInside(v, end, stable, now)
+	circ, path, err := m.alone(ctx, need.End, func(v *netdir.View, now time.Time) ([]*netdir.Relay, error) {
+		return m.pathInside(v, need, now)
 	})
 	if err != nil {
 		return Inside{}, err
 	}
-	return Inside{circ, path[2], path}, nil
+	return Inside{circ, path[len(path)-1], path}, nil
 }
 
-// take finds a circuit that may lead to end, which may be on it as its first hop alone.
-func (s *stock) take(end *circuit.Hop, stable bool) Inside {
+// take finds a circuit that can go on as is needed.
+func (s *stock) take(need InsideNeed) Inside {
 	for i, c := range s.ready {
 		switch {
 		case c.Circ.Err() != nil,
-			end != nil && slices.ContainsFunc(c.path[1:], func(r *netdir.Relay) bool { return r.RSA == end.RSA }),
-			stable && slices.ContainsFunc(c.path, func(r *netdir.Relay) bool { return !r.Flags.Has(consensus.Stable) }):
+			need.Own && len(c.path) > 3, // it is longer than it has to be
+			need.End != nil && slices.ContainsFunc(c.path[len(c.path)-2:], func(r *netdir.Relay) bool { return r.RSA == need.End.RSA }),
+			need.Stable && slices.ContainsFunc(c.path, func(r *netdir.Relay) bool { return !r.Flags.Has(consensus.Stable) }):
 			continue
 		}
 		s.ready = slices.Delete(s.ready, i, i+1)
@@ -90,43 +91,13 @@ func (s *stock) take(end *circuit.Hop, stable bool) Inside {
 	return Inside{}
 }
 
-// pathInside picks three hops, the last of which leads to end unless that is nil.
-func (m *Manager) pathInside(v *netdir.View, end *circuit.Hop, stable bool, now time.Time) ([]*netdir.Relay, error) {
-	need := pathsel.Need{Stable: stable}
-	var not []*netdir.Relay
-	if end != nil {
-		if r := v.ByRSA(end.RSA); r != nil {
-			need.Avoid, not = []*netdir.Relay{r}, []*netdir.Relay{r}
-		}
-	}
-	last, err := m.cfg.Select.Rendezvous(v, need, m.cfg.Rand)
-	if err != nil {
-		return nil, err
-	}
-	// The guard may be the last hop as well, or end: nobody is to find out who it is by asking who is never chosen there.
-	guard, err := m.cfg.Guards.Pick(v, func(r *netdir.Relay) bool { return m.cfg.Select.GuardOK(v, r, nil) })
-	if err != nil {
-		return nil, err
-	}
-	among := m.cfg.Select.Layer2()
-	if among == nil && (m.cfg.Vanguards == VanguardsOn || m.cfg.Vanguards == VanguardsAuto && vanguard.Enabled(v)) {
-		m.stock.layer2.Update(v, now, m.cfg.Select.Layer2OK, m.cfg.Rand)
-		among = m.stock.layer2.Has
-	}
-	second, err := m.cfg.Select.OnionMiddle(v, among, append(not, guard, last), pathsel.Need{}, m.cfg.Rand)
-	if err != nil {
-		return nil, err
-	}
-	return []*netdir.Relay{guard, second, last}, nil
-}
-
 // restock builds circuits ahead of need.
 func (m *Manager) restock(v *netdir.View, now time.Time) {
 	if m.cfg.NoPrediction || !now.Before(m.stock.until) {
 		return
 	}
 	for len(m.stock.ready)+m.stock.building < stockSize {
-		path, err := m.pathInside(v, nil, true, now)
+		path, err := m.pathInside(v, InsideNeed{Stable: true}, now)
 		if err != nil {
 			m.noPath(err, now)
 			return
@@ -150,7 +121,7 @@ func (m *Manager) stocked(c *circuit.Circuit, path []*netdir.Relay, err error, n
 		return
 	}
 	m.backoff.reset()
-	m.stock.ready = append(m.stock.ready, stocked{Inside{c, path[2], path}, now})
+	m.stock.ready = append(m.stock.ready, stocked{Inside{c, path[len(path)-1], path}, now})
 }
 
 // expireStock closes circuits that nobody has wanted for long, and forgets those that have ended.

@@ -14,6 +14,8 @@ import (
 	"github.com/tropea-net/tropea/internal/lib/isolation"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
+	"github.com/tropea-net/tropea/internal/netstate/vanguard"
+	"github.com/tropea-net/tropea/internal/wire/statedoc"
 )
 
 // DirSource gives the current view of the network. client/dirsync is one.
@@ -47,19 +49,11 @@ type Config struct {
 	MaxPending    int           // builds at a time for requests; 32
 	LongLived     []uint16      // ports whose circuits need Stable relays
 	NoPrediction  bool          // build no circuit ahead of need
-	Vanguards     Vanguards     // whether second hops of circuits inside the network are kept
+	Vanguards     *vanguard.Set // relays for circuits inside the network; only the owner goroutine uses it
 	AvailableTime time.Duration // how long an unused circuit is kept; 30 min to twice that
+
+	SaveVanguards func([]statedoc.Vanguard) // keeps them over restarts
 }
-
-// Vanguards says whether second hops are kept for a while (VanguardsLiteEnabled).
-type Vanguards uint8
-
-// The choices.
-const (
-	VanguardsAuto Vanguards = iota // as the consensus says
-	VanguardsOn
-	VanguardsOff
-)
 
 // An Event tells of a circuit's life.
 type Event struct {
@@ -142,6 +136,9 @@ func New(cfg Config) *Manager {
 	}
 	if cfg.AvailableTime == 0 {
 		cfg.AvailableTime = 30 * time.Minute
+	}
+	if cfg.Vanguards == nil {
+		cfg.Vanguards = vanguard.New(vanguard.Config{OK: cfg.Select.LayerOK, Rand: cfg.Rand})
 	}
 	m := &Manager{
 		cfg: cfg, log: cfg.Env.Log,
@@ -268,6 +265,7 @@ func (m *Manager) NewIdentity() {
 			}
 		}
 		m.stock.drop()
+		m.cfg.Vanguards.Forget()
 	})
 }
 

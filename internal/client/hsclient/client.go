@@ -19,7 +19,7 @@ import (
 
 // Circuits gives out circuits. circmgr.Manager is one.
 type Circuits interface {
-	Inside(ctx context.Context, end *circuit.Hop, stable bool) (circmgr.Inside, error)
+	Inside(ctx context.Context, need circmgr.InsideNeed) (circmgr.Inside, error)
 }
 
 // Config is what a Client needs.

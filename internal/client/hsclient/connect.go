@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/crypt/hspow"
 	"github.com/tropea-net/tropea/internal/lib/safego"
@@ -167,7 +168,7 @@ func (a *attempt) introduceAt(ctx context.Context, p *point) (*introduction, err
 		}
 		in.circ.Close() // too long, or broken
 	}
-	in, err := a.cfg.Circuits.Inside(ctx, &p.hop, false)
+	in, err := a.cfg.Circuits.Inside(ctx, circmgr.InsideNeed{End: &p.hop})
 	if err != nil {
 		return nil, err
 	}

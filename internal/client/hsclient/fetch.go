@@ -235,7 +235,7 @@ type tunnels Client
 
 // Dir implements dirclient.Tunnels.
 func (t *tunnels) Dir(ctx context.Context, s circmgr.DirServer) (*circuit.Tunnel, func(), error) {
-	in, err := t.cfg.Circuits.Inside(ctx, s.Hop, false)
+	in, err := t.cfg.Circuits.Inside(ctx, circmgr.InsideNeed{End: s.Hop})
 	if err != nil {
 		return nil, nil, err
 	}

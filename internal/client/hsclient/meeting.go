@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/crypt/hsntor"
@@ -54,7 +55,7 @@ func (c *Client) establish(ctx context.Context, stable bool) (*rendezvous, error
 	if err != nil {
 		return nil, err
 	}
-	in, err := c.cfg.Circuits.Inside(ctx, nil, stable)
+	in, err := c.cfg.Circuits.Inside(ctx, circmgr.InsideNeed{Stable: stable})
 	if err != nil {
 		return nil, err
 	}

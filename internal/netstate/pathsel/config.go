@@ -13,6 +13,7 @@ type Config struct {
 	Exclude             torrc.NodeSet // relays to use nowhere, even if listed above
 	ExcludeExit         torrc.NodeSet // relays not to use as exits
 	Layer2              torrc.NodeSet // the only second hops of paths to and from onion services (HSLayer2Nodes); all if empty
+	Layer3              torrc.NodeSet // the only third ones (HSLayer3Nodes)
 	Strict              bool          // fail rather than use an excluded relay where no other will do
 	NodeFamilies        []torrc.NodeSet
 	SharedSubnets       bool // relays of one subnet may be in one path (EnforceDistinctSubnets 0)
@@ -27,7 +28,7 @@ type Config struct {
 
 // UsesCountries reports whether some set names a country. If Country is nil, the user is to be warned.
 func (c *Config) UsesCountries() bool {
-	sets := append([]torrc.NodeSet{c.Entry, c.Middle, c.Exit, c.Exclude, c.ExcludeExit, c.Layer2}, c.NodeFamilies...)
+	sets := append([]torrc.NodeSet{c.Entry, c.Middle, c.Exit, c.Exclude, c.ExcludeExit, c.Layer2, c.Layer3}, c.NodeFamilies...)
 	for _, set := range sets {
 		if len(set.Countries) > 0 {
 			return true
@@ -90,11 +91,13 @@ func (s *Selector) self(v *netdir.View, r *netdir.Relay) bool {
 
 // PathFraction is the share of the paths that this user may use for which the microdescriptors are there.
 func (s *Selector) PathFraction(v *netdir.View) float64 {
-	only := func(set *torrc.NodeSet) func(*netdir.Relay) bool {
-		if set.Len() == 0 {
-			return nil
-		}
-		return func(r *netdir.Relay) bool { return s.in(set, r) }
+	return v.PathFractionOf(netdir.Filter{Guard: s.only(&s.cfg.Entry), Middle: s.only(&s.cfg.Middle), Exit: s.only(&s.cfg.Exit)})
+}
+
+// only returns what tells whether a relay is in a set; nil if the set is empty, as all relays will do then.
+func (s *Selector) only(set *torrc.NodeSet) func(*netdir.Relay) bool {
+	if set.Len() == 0 {
+		return nil
 	}
-	return v.PathFractionOf(netdir.Filter{Guard: only(&s.cfg.Entry), Middle: only(&s.cfg.Middle), Exit: only(&s.cfg.Exit)})
+	return func(r *netdir.Relay) bool { return s.in(set, r) }
 }

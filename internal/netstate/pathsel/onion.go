@@ -64,14 +64,12 @@ func (s *Selector) OnionMiddle(v *netdir.View, among func(*netdir.Relay) bool, u
 }
 
 // Layer2 returns which relays the user wants as second hops of such paths, nil if he does not say.
-func (s *Selector) Layer2() func(*netdir.Relay) bool {
-	if s.cfg.Layer2.Len() == 0 {
-		return nil
-	}
-	return func(r *netdir.Relay) bool { return s.in(&s.cfg.Layer2, r) }
-}
+func (s *Selector) Layer2() func(*netdir.Relay) bool { return s.only(&s.cfg.Layer2) }
 
-// Layer2OK reports whether the user lets r be a second hop that is kept for a while.
-func (s *Selector) Layer2OK(r *netdir.Relay) bool {
+// Layer3 is Layer2 for third hops.
+func (s *Selector) Layer3() func(*netdir.Relay) bool { return s.only(&s.cfg.Layer3) }
+
+// LayerOK reports whether the user lets r be a hop that is kept for a while.
+func (s *Selector) LayerOK(r *netdir.Relay) bool {
 	return s.chosen(&s.cfg.Middle, r) && s.Permits(r, false) && (s.cfg.Self == [20]byte{} || r.RSA != s.cfg.Self)
 }

@@ -76,7 +76,7 @@ func TestOnionMiddle(t *testing.T) {
 		t.Errorf("HSLayer2Nodes: got %v, %v", got, err)
 	}
 	for n, want := range map[int]bool{1: true, 4: false, 5: false} {
-		if got := s.Layer2OK(v.ByRSA(netdirtest.ID(n))); got != want {
+		if got := s.LayerOK(v.ByRSA(netdirtest.ID(n))); got != want {
 			t.Errorf("relay %d as a second hop: %v", n, got)
 		}
 	}

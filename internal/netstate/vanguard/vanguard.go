@@ -2,65 +2,97 @@ package vanguard
 
 import (
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
-	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/params"
+	"github.com/tropea-net/tropea/internal/wire/statedoc"
 )
 
-// A Set is the second hops in use. The zero Set is empty. It is for one goroutine, and is not kept across restarts, as in C tor.
-type Set struct{ guards []guard }
+// Mode says how much is kept.
+type Mode uint8
 
-type guard struct {
-	id      [20]byte
-	expires time.Time
+// The modes.
+const (
+	Auto Mode = iota // Lite or Off, as the consensus says
+	Off
+	Lite // layer 2
+	Full // layers 2 and 3, over restarts
+)
+
+// Config is what a Set needs.
+type Config struct {
+	Mode   Mode
+	Layer2 func(*netdir.Relay) bool // the only relays for second hops that the user wants (HSLayer2Nodes), kept by nobody; nil if he does not say
+	Layer3 func(*netdir.Relay) bool // likewise for third hops (HSLayer3Nodes); they make paths longer, whatever Mode is
+	OK     func(*netdir.Relay) bool // which relays the user wants as middles
+	Rand   *rand.Rand
 }
 
-// Enabled reports whether the consensus wants second hops to be kept.
-func Enabled(v *netdir.View) bool { return v.Consensus().Params.Of(params.VanguardsLiteEnabled) != 0 }
-
-// Has reports whether r is in the set.
-func (s *Set) Has(r *netdir.Relay) bool {
-	return slices.ContainsFunc(s.guards, func(g guard) bool { return g.id == r.RSA })
+// A Set is the relays that are kept. It is for one goroutine.
+type Set struct {
+	cfg     Config
+	two     layer
+	three   layer
+	changed bool
 }
 
-// Update drops what has expired or will not do any more, and fills the set with relays that ok accepts.
-func (s *Set) Update(v *netdir.View, now time.Time, ok func(*netdir.Relay) bool, rng *rand.Rand) {
-	const good = consensus.Stable | consensus.Fast
-	s.guards = slices.DeleteFunc(s.guards, func(g guard) bool {
-		r := v.ByRSA(g.id)
-		return !now.Before(g.expires) || r == nil || !r.Flags.Has(good) || !ok(r)
-	})
-	p := v.Consensus().Params
-	for len(s.guards) < int(p.Of(params.VanguardsL2Number)) {
-		var draw, rest netdir.Draw
-		for r := range v.Relays() {
-			switch {
-			case !r.Usable() || s.Has(r) || !ok(r):
-			case r.Flags.Has(good):
-				draw.Add(r, v.Weight(r, netdir.Middle), rng)
-			default:
-				rest.Add(r, v.Weight(r, netdir.Middle), rng)
-			}
-		}
-		r := draw.Chosen()
-		if r == nil {
-			r = rest.Chosen()
-		}
-		if r == nil {
-			return
-		}
-		s.guards = append(s.guards, guard{r.RSA, now.Add(lifetime(p, rng))})
+// New returns a Set that is empty.
+func New(cfg Config) *Set { return &Set{cfg: cfg} }
+
+// Layers returns which relays second and third hops are to be; nil if any will do. Paths that have a layer 3 are longer by a hop
+// where somebody else has chosen their end, so that it does not tell who is in the layer. The functions are good until the next
+// call.
+func (s *Set) Layers(v *netdir.View, now time.Time) (two, three func(*netdir.Relay) bool) {
+	two, three = s.cfg.Layer2, s.cfg.Layer3
+	full := s.cfg.Mode == Full
+	if two == nil && s.lasts(v) {
+		s.changed = s.two.update(v, now, layer2(full), &s.cfg) || s.changed
+		two = s.two.has
+	}
+	if three == nil && full {
+		s.changed = s.three.update(v, now, layer3, &s.cfg) || s.changed
+		three = s.three.has
+	}
+	return two, three
+}
+
+// lasts tells whether second hops are kept.
+func (s *Set) lasts(v *netdir.View) bool {
+	if s.cfg.Mode == Auto {
+		return v.Consensus().Params.Of(params.VanguardsLiteEnabled) != 0
+	}
+	return s.cfg.Mode != Off
+}
+
+// Forget drops the relays of the lite form, for a new identity, as C tor does. Those of the full form would be worth
+// nothing if whoever can ask for a new identity could change them.
+func (s *Set) Forget() {
+	if s.cfg.Mode != Full {
+		s.two = layer{}
 	}
 }
 
-// lifetime is between the bounds of the consensus, all alike.
-func lifetime(p params.List, rng *rand.Rand) time.Duration {
-	low, high := int64(p.Of(params.VanguardsL2LifetimeMin)), int64(p.Of(params.VanguardsL2LifetimeMax))
-	if high > low {
-		low += rng.Int64N(high - low + 1)
+// Load takes in the relays that an earlier run has kept. Modes other than Full do not look at them.
+func (s *Set) Load(list []statedoc.Vanguard) {
+	if s.cfg.Mode != Full {
+		return
 	}
-	return time.Duration(low) * time.Second
+	for _, g := range list {
+		switch g.Layer {
+		case 2:
+			s.two.load(g)
+		case 3:
+			s.three.load(g)
+		}
+	}
+}
+
+// Save returns what is to be kept over a restart, and whether that has changed since the last call.
+func (s *Set) Save() (list []statedoc.Vanguard, changed bool) {
+	changed, s.changed = s.changed && s.cfg.Mode == Full, false
+	if !changed {
+		return nil, false
+	}
+	return append(s.two.save(2), s.three.save(3)...), true
 }

@@ -113,7 +113,7 @@ func (b *bed) Changed() <-chan struct{} {
 	return b.changed
 }
 
-func (b *bed) Circuit(ctx context.Context, h circuit.Hop, direct bool) (Circuit, error) {
+func (b *bed) Circuit(ctx context.Context, h circuit.Hop, way Way) (Circuit, error) {
 	time.Sleep(100 * time.Millisecond)
 	b.mu.Lock()
 	defer b.mu.Unlock()

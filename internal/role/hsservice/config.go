@@ -23,13 +23,23 @@ type Network interface {
 	View() *netdir.View
 	// Changed returns a channel that is closed when View would answer differently.
 	Changed() <-chan struct{}
-	// Circuit builds a circuit that ends at h, for the caller alone. A direct one has no other hop.
-	Circuit(ctx context.Context, h circuit.Hop, direct bool) (Circuit, error)
+	// Circuit builds a circuit that ends at h, for the caller alone.
+	Circuit(ctx context.Context, h circuit.Hop, way Way) (Circuit, error)
 	// Publish uploads a descriptor to a directory. An error says that it has not taken it.
 	Publish(ctx context.Context, dir *netdir.Relay, descriptor []byte) error
 	// Check goes to a service as a client does, and returns what keeps it from getting there.
 	Check(ctx context.Context, a onionaddr.Address) error
 }
+
+// Way is how a circuit leads to its end.
+type Way uint8
+
+// The ways.
+const (
+	ToGiven Way = iota // hidden from an end that somebody else has chosen
+	ToOwn              // hidden from an end that we have chosen
+	Direct             // without any other hop
+)
 
 // A Circuit is what a service needs of one. *circuit.Circuit is one.
 type Circuit interface {

@@ -107,8 +107,11 @@ func (s *Service) join(ctx context.Context, c *client, cc *congestion.Params, tr
 	}
 	var circ Circuit
 	for i := range tries {
-		// One that could not be reached in one hop may be in more.
-		if circ, err = s.cfg.Net.Circuit(building, c.hop, s.cfg.Direct && i == 0); err == nil || building.Err() != nil {
+		way := ToGiven
+		if s.cfg.Direct && i == 0 { // what cannot be reached in one hop may be in more
+			way = Direct
+		}
+		if circ, err = s.cfg.Net.Circuit(building, c.hop, way); err == nil || building.Err() != nil {
 			break
 		}
 	}

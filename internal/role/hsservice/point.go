@@ -354,11 +354,12 @@ func (p *point) request(kh [20]byte, limits circext.IntroDoS) ([]byte, error) {
 
 // circuit is Network.Circuit; should a direct one fail, there may be a way by other relays, as C tor tries it.
 func (s *Service) circuit(ctx context.Context, h circuit.Hop, direct bool) (Circuit, error) {
-	c, err := s.cfg.Net.Circuit(ctx, h, direct)
-	if err != nil && direct && ctx.Err() == nil {
-		c, err = s.cfg.Net.Circuit(ctx, h, false)
+	if direct {
+		if c, err := s.cfg.Net.Circuit(ctx, h, Direct); err == nil || ctx.Err() != nil {
+			return c, err
+		}
 	}
-	return c, err
+	return s.cfg.Net.Circuit(ctx, h, ToOwn)
 }
 
 // HopTo is a relay as the end of a circuit on which no DATA goes to it.

@@ -136,6 +136,9 @@ var (
 	VanguardsL2Number          = Param{"guard-hs-l2-number", 4, 1, 19}
 	VanguardsL2LifetimeMin     = Param{"guard-hs-l2-lifetime-min", 86400, 1, inf}   // s
 	VanguardsL2LifetimeMax     = Param{"guard-hs-l2-lifetime-max", 1036800, 1, inf} // s
+	VanguardsL3Number          = Param{"guard-hs-l3-number", 8, 1, 19}
+	VanguardsL3LifetimeMin     = Param{"guard-hs-l3-lifetime-min", 3600, 1, inf}   // s
+	VanguardsL3LifetimeMax     = Param{"guard-hs-l3-lifetime-max", 172800, 1, inf} // s
 )
 
 // Link and circuit padding.
