@@ -37,6 +37,7 @@ Makes and keeps the key directories of onion services, as HiddenServiceDir of C 
   auth add DIR NAME [KEY]    let a client use the service, and nobody else who is not let so; without its public key, make one
   auth remove DIR NAME       forget a client
   auth list DIR              list the clients
+  auth import FILE [ADDRESS] make a line for ClientOnionAuthDir of the key file of a client of Arti's
   vanity PREFIX... [flags]   search for a key whose address begins so
   serve localhost:PORT       be an onion service that leads to a local server, until it is stopped
   share FILE|DIR             be an onion service that gives away files, until it is stopped
@@ -80,6 +81,7 @@ var onionCommands = map[string]onionCommand{
 	"import":      {"FILE DIR", 2, 2, nil, (*onionTool).importKey},
 	"auth add":    {"DIR NAME [KEY]", 2, 3, (*onionTool).authAddFlags, (*onionTool).authAdd},
 	"auth remove": {"DIR NAME", 2, 2, (*onionTool).authRemoveFlags, (*onionTool).authRemove},
+	"auth import": {"FILE [ADDRESS]", 1, 2, (*onionTool).authImportFlags, (*onionTool).authImport},
 	"auth list":   {"DIR", 1, 1, nil, (*onionTool).authList},
 	"serve":       {"HOST:PORT|unix:PATH", 1, 1, (*onionTool).serveFlags, (*onionTool).serve},
 	"share":       {"FILE|DIR", 1, 1, (*onionTool).serveFlags, (*onionTool).share},

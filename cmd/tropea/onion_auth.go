@@ -5,9 +5,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/tropea-net/tropea/internal/app/onion"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
+	"github.com/tropea-net/tropea/internal/wire/onionaddr"
 )
 
 // authFlags are the flags of "auth".
@@ -18,6 +21,10 @@ type authFlags struct {
 
 func (t *onionTool) authAddFlags(fs *flag.FlagSet) {
 	fs.StringVar(&t.auth.out, "out", "", "write the client's secret to this `file`, not to standard output")
+}
+
+func (t *onionTool) authImportFlags(fs *flag.FlagSet) {
+	fs.StringVar(&t.auth.out, "out", "", "write the secret to this `file`, not to standard output")
 }
 
 func (t *onionTool) authRemoveFlags(fs *flag.FlagSet) {
@@ -79,6 +86,49 @@ func (t *onionTool) authMake(s *onion.Service, dir string, c onion.Client) error
 	}
 	fmt.Fprintf(t.stdout, "%s\n", text)
 	t.note("That line is the client's secret, and is kept nowhere else: it belongs into %s%s in the client's ClientOnionAuthDir.", c.Name, keyfile.ClientAuthSuffix)
+	return nil
+}
+
+// authImport is "auth import". Arti has a client's keys in a directory that is called as the service.
+func (t *onionTool) authImport(context.Context) error {
+	file := t.args[0]
+	var name string
+	if len(t.args) > 1 {
+		name = t.args[1]
+	} else {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return err
+		}
+		name = filepath.Base(filepath.Dir(path))
+	}
+	service, err := onionaddr.ParseLabel(strings.TrimSuffix(name, onionaddr.Suffix))
+	if err != nil {
+		return fmt.Errorf("%q: %w; say the service's ADDRESS behind the file", name, err)
+	}
+	b, err := readSmall(file)
+	defer clear(b)
+	if err != nil {
+		return err
+	}
+	key, err := onion.ImportClient(b, service)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	text, err := key.AppendTo(nil)
+	defer clear(text)
+	if err != nil {
+		return err
+	}
+	if t.auth.out == "" {
+		fmt.Fprintf(t.stdout, "%s\n", text)
+		t.note("That line is the client's secret: it belongs into ClientOnionAuthDir, in a file whose name ends in %s.", keyfile.ClientAuthSuffix)
+		return nil
+	}
+	if err := looseFile(t.auth.out).create(append(text, '\n')); err != nil {
+		return fmt.Errorf("cannot write the client's secret: %w", err)
+	}
+	t.note("The client's secret is in %s: it belongs into ClientOnionAuthDir, with a name that ends in %s.", t.auth.out, keyfile.ClientAuthSuffix)
 	return nil
 }
 

@@ -85,10 +85,10 @@ func (n *network) consensus() []byte {
 		md := fmt.Appendf(nil, "onion-key\nntor-onion-key %s\n", base64.StdEncoding.EncodeToString(ntor[:]))
 		s := consensus.RouterStatus{
 			ID: id.RSA(), HasBandwidth: true, Bandwidth: 1000,
-			Flags: consensus.Running | consensus.Valid | consensus.Fast | consensus.Stable | consensus.V2Dir,
+			Flags: consensus.Running | consensus.Valid | consensus.Fast | consensus.Stable | consensus.V2Dir | consensus.HSDir,
 		}
 		s.SetNickname(fmt.Sprintf("relay%d", i))
-		s.Protos, _ = consensus.NewProtos("Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 Link=3-5 LinkAuth=3 Microdesc=1-3 Padding=2 Relay=2-6")
+		s.Protos, _ = consensus.NewProtos("Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 HSDir=2 HSIntro=4-5 HSRend=1-2 Link=3-5 LinkAuth=3 Microdesc=1-3 Padding=2 Relay=2-6")
 		s.Addr4, s.ORPort = relayAddr(i).Addr().As4(), relayAddr(i).Port()
 		if i < numGuards {
 			s.Flags |= consensus.Guard

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"slices"
@@ -11,8 +12,10 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/app/client"
+	"github.com/tropea-net/tropea/internal/client/attach"
 	"github.com/tropea-net/tropea/internal/client/bootstrap"
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
+	"github.com/tropea-net/tropea/internal/netstate/vanguard"
 )
 
 // A client that knows an authority and nothing else comes up, and opens streams; the second time it comes up from its
@@ -150,6 +153,49 @@ func TestStateIsKept(t *testing.T) {
 			if !strings.Contains(string(state), line) {
 				t.Errorf("%q is not in the state file:\n%s", line, state)
 			}
+		}
+	})
+}
+
+// The full form of vanguards outlives a restart; the lite one is not written.
+func TestVanguardsAreKept(t *testing.T) {
+	const line = "TropeaVanguard layer=3 rsa_id=0123456789ABCDEF0123456789ABCDEF01234567 expires=2000-01-02T00:00:00\n"
+	run(t, func(b *bed) {
+		b.files.WriteWhole("state", []byte(line))
+		vanguards := func() (list []string) {
+			text, err := b.files.Read("state")
+			if err != nil {
+				b.Fatal(err)
+			}
+			for l := range strings.Lines(string(text)) {
+				if strings.HasPrefix(l, "TropeaVanguard ") {
+					list = append(list, l)
+				}
+			}
+			return list
+		}
+		use := func(mode vanguard.Mode) []string {
+			b.cfg.Vanguards = mode
+			b.start()
+			b.ready()
+			ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+			defer cancel()
+			_, err := b.Streams().Dial(ctx, attach.Request{Host: "saurwtly2tqzwkk6ggdwmfxhfnxahxde2dhoslzvggipll52xlkhwwad.onion", Port: 80})
+			if err == nil {
+				b.Error("a service that is not there")
+			}
+			b.end()
+			return vanguards()
+		}
+		if got := use(vanguard.Lite); len(got) != 1 || got[0] != line {
+			b.Errorf("the lite form leaves %q", got)
+		}
+		first := use(vanguard.Full)
+		if len(first) < 4+4 || slices.Contains(first, line) { // there are nine relays
+			b.Errorf("the full form leaves %q", first)
+		}
+		if again := use(vanguard.Full); !slices.Equal(again, first) {
+			b.Errorf("%q has become %q", first, again)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
+	"github.com/tropea-net/tropea/internal/wire/onionaddr"
 	"github.com/tropea-net/tropea/internal/wire/sshkey"
 )
 
@@ -39,6 +40,24 @@ func Import(b []byte) (*Service, error) {
 		return nil, err
 	}
 	return s, s.check()
+}
+
+// ImportClient reads the secret with which a client of Arti's reads the descriptor of service: ks_hsc_desc_enc.x25519_private. The
+// file does not tell the service; its directory has that name.
+func ImportClient(b []byte, service onionaddr.Address) (*keyfile.ClientAuth, error) {
+	public, secret, err := sshkey.ParseX25519(b)
+	defer clear(secret[:])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w; that of a client is called ks_hsc_desc_enc.x25519_private", ErrNoKey, err)
+	}
+	key, err := keyfile.NewClientAuth(service, secret)
+	if err == nil && key.Public() != public {
+		err = fmt.Errorf("OpenSSH key: %w", keyfile.ErrMismatch)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return key, nil
 }
 
 func parseControl(b []byte) (*keyfile.EdSecret, error) {

@@ -323,6 +323,31 @@ func controlKey(t testing.TB, s *Service) []byte {
 	return []byte(controlPrefix + base64.StdEncoding.EncodeToString(expanded[:]) + "\n")
 }
 
+// A client's key of Arti's becomes a line of C tor's. The file is from Arti's tests.
+func TestImportClient(t *testing.T) {
+	client, err := os.ReadFile("testdata/ks_hsc_desc_enc.x25519_private")
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := seeded(t, 1).Address()
+	got, err := ImportClient(client, service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := Describe(client); err != nil || got.Service != service || !strings.Contains(text, FormatClientKey(got.Public())) {
+		t.Errorf("got %v for %v; %q, %v", got, got.Service, text, err)
+	}
+	arti, err := os.ReadFile("testdata/ks_hs_id.ed25519_expanded_private")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"a service's": arti, "nothing": nil, "damaged": bytes.Replace(client, []byte("A"), []byte("B"), 1), "long": make([]byte, 1<<20)} {
+		if got, err := ImportClient(b, service); !errors.Is(err, ErrNoKey) {
+			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+	}
+}
+
 func TestImport(t *testing.T) {
 	s := seeded(t, 1)
 	secret, err := os.ReadFile(filepath.Join(installed(t, s), keyfile.ServiceSecretFile))
