@@ -225,9 +225,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 			n.stop()
 			return nil
 		case now := <-beat.C:
-			if period := d.cfg.Relay.Heartbeat; n.relay == nil && n.client.Client != nil && period > 0 && now.Sub(last) >= period {
+			if period := d.cfg.Relay.Heartbeat; n.client.Client != nil && period > 0 && now.Sub(last) >= period {
 				last = now
-				d.log.Log(ctx, safelog.LevelNotice, "Heartbeat: "+server.Beat(now.Sub(begun), n.client.Links()))
+				d.heartbeat(n, now.Sub(begun))
 			}
 		case wait := <-d.stops:
 			if n.relay == nil || exit != nil || d.cfg.Relay.Limits.ShutdownWait <= 0 {
@@ -257,8 +257,18 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	}
 }
 
-// beatInterval is how often to look whether a node that is no relay is to log a heartbeat; a relay does that itself.
+// beatInterval is how often to look whether a heartbeat is due.
 const beatInterval = time.Minute
+
+// heartbeat tells what a relay does not tell itself.
+func (d *Daemon) heartbeat(n *node, since time.Duration) {
+	if n.relay == nil {
+		safelog.Notice(d.log, "Heartbeat: "+server.Beat(since, n.client.Links()))
+	}
+	if len(n.onions) > 0 {
+		safelog.Notice(d.log, "Heartbeat: "+n.onions.beat())
+	}
+}
 
 // keepState saves the state file after changes, until the func that it returns is called.
 func (d *Daemon) keepState(ctx context.Context) (stop func()) {

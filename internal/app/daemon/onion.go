@@ -40,6 +40,23 @@ func (o onions) stop() {
 	}
 }
 
+// beat says what has come to the services, in C tor's words and some of our own.
+func (o onions) beat() string {
+	var sum hsservice.Counts
+	for _, r := range o {
+		c := r.Counts()
+		sum.Introductions += c.Introductions
+		sum.Dropped += c.Dropped
+		sum.Rendezvous += c.Rendezvous
+	}
+	plural := "s"
+	if len(o) == 1 {
+		plural = ""
+	}
+	return fmt.Sprintf("Our onion service%s received %d v3 INTRODUCE2 cells and attempted to launch %d rendezvous circuits. %d of the cells were dropped.",
+		plural, sum.Introductions, sum.Rendezvous, sum.Dropped)
+}
+
 // applyOnions makes the services those of the configuration: it ends those that are gone or have other keys, starts new ones, and
 // changes the settings of others while they run. With an error, nothing has changed. c is nil if there is no network; keys are
 // made all the same.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tropea-net/tropea/internal/app/config"
+	"github.com/tropea-net/tropea/internal/role/hsservice"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
 )
 
@@ -23,6 +24,24 @@ func writeFile(t *testing.T, dir, name, text string) {
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The heartbeat has C tor's words, which monitors look for.
+func TestOnionBeat(t *testing.T) {
+	for n, plural := range []string{0: "s", 1: "", 2: "s"} {
+		o := onions{}
+		for i := range n {
+			s, err := hsservice.New(hsservice.Config{Key: keyfile.GenerateEd()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o[string(rune('a'+i))] = &runningOnion{Service: s}
+		}
+		want := "Our onion service" + plural + " received 0 v3 INTRODUCE2 cells and attempted to launch 0 rendezvous circuits. 0 of the cells were dropped."
+		if got := o.beat(); got != want {
+			t.Errorf("%d services: %q, want %q", n, got, want)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ type introduction struct {
 
 // introduced takes an introduction. The reader of a link calls it: if the workers cannot keep up, introductions are lost.
 func (s *Service) introduced(p *point, body []byte) {
+	s.received.Add(1)
 	if p.left.Add(-1) == 0 {
 		s.wake() // so that the owner replaces it
 	}

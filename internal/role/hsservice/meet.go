@@ -35,6 +35,7 @@ func (s *Service) meetClients(now time.Time) time.Duration {
 			break
 		}
 		s.meetings++
+		s.met.Add(1)
 		ctx := s.ctx
 		cc, tries := s.consensusFor(c)
 		safego.Go(&s.wg, s.log, "rendezvous", func() { s.meet(ctx, c, cc, tries) })

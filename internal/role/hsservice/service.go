@@ -34,7 +34,9 @@ type Service struct {
 	cookies  cookies
 	streams  atomic.Int64             // in the hands of the Handler
 	circuits atomic.Uint32            // numbers of circuits with clients
-	dropped  atomic.Uint64            // introductions that led to nothing
+	received atomic.Uint64            // introductions
+	dropped  atomic.Uint64            // those that led to nothing
+	met      atomic.Uint64            // those that a circuit to a rendezvous point was begun for
 	shared   atomic.Pointer[Settings] // what is in set, for readers of links
 	state    atomic.Pointer[status]
 	up       chan struct{} // closed when the service has become reachable
@@ -258,6 +260,18 @@ func (s *Service) Status() (reachable bool, text string) {
 		text += ": " + st.err.Error()
 	}
 	return reachable, text
+}
+
+// Counts are what has happened since the service began.
+type Counts struct {
+	Introductions uint64 // INTRODUCE2 messages that have come
+	Dropped       uint64 // those that were malformed, had come before, or too many
+	Rendezvous    uint64 // clients that we have begun to meet
+}
+
+// Counts tells what has happened so far.
+func (s *Service) Counts() Counts {
+	return Counts{Introductions: s.received.Load(), Dropped: s.dropped.Load(), Rendezvous: s.met.Load()}
 }
 
 func (s *Service) publish(e Event) {

@@ -130,8 +130,8 @@ func TestHostileIntroductions(t *testing.T) {
 				t.Errorf("%s: the client was met", name)
 			}
 		}
-		if n := b.s.dropped.Load(); n != uint64(len(tests)) {
-			t.Errorf("%d introductions dropped of %d", n, len(tests))
+		if got, want := b.s.Counts(), (Counts{Introductions: uint64(len(tests)), Dropped: uint64(len(tests))}); got != want {
+			t.Errorf("counted %+v, want %+v", got, want)
 		}
 		good := b.visitor()
 		body := good.body()
