@@ -46,7 +46,7 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// TestDetach leaves a network in the background, looks at it, uses it, and ends it.
+// TestDetach leaves a network in the background, looks at it, uses it, with its onion service, and ends it.
 func TestDetach(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no --detach")
@@ -67,9 +67,9 @@ func TestDetach(t *testing.T) {
 		return string(out)
 	}
 	file := filepath.Join(t.TempDir(), "ready")
-	tropea("--detach", "--keep", dir, "--authorities", "1", "--relays", "2", "--exits", "1", "--ready-file", file, "--size", "1000")
+	tropea("--detach", "--keep", dir, "--authorities", "1", "--relays", "4", "--exits", "1", "--onions", "1", "--ready-file", file, "--size", "1000")
 	t.Cleanup(func() { exec.Command(bin, "testnet", "down", dir).Run() }) // in case of a failure
-	if out := tropea("status", dir); !strings.Contains(out, "ready") || strings.Count(out, "running") != 5 || !strings.Contains(out, "4 relays") {
+	if out := tropea("status", dir); !strings.Contains(out, "ready") || strings.Count(out, "running") != 8 || !strings.Contains(out, "6 relays") {
 		t.Errorf("status:\n%s", out)
 	}
 	text, err := os.ReadFile(file)
@@ -79,9 +79,11 @@ func TestDetach(t *testing.T) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		values[key] = value
 	}
-	var page bytes.Buffer
-	if err := viaGo(deadline(t, taskTimeout), proxyURL(values["socks"], ""), values["url"], nil, &page); err != nil || page.Len() != 1000 {
-		t.Errorf("page: %d bytes, %v", page.Len(), err)
+	for _, url := range []string{values["url"], "http://" + strings.TrimPrefix(values["onion"], "onion1 ") + "/"} {
+		var page bytes.Buffer
+		if err := viaGo(deadline(t, taskTimeout), proxyURL(values["socks"], ""), url, nil, &page); err != nil || page.Len() != 1000 {
+			t.Errorf("%s: %d bytes, %v", url, page.Len(), err)
+		}
 	}
 	tropea("down", dir)
 	if err := exec.Command(bin, "testnet", "status", dir).Run(); err == nil {

@@ -26,7 +26,7 @@ func (n *Network) Add(ctx context.Context, cfg NodeConfig) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("add %s: %w", cfg.Name, err)
 	}
-	if node.Role != Client {
+	if node.Role.relays() {
 		if node.Fingerprint, err = newIdentity(node.Dir); err != nil {
 			return nil, fmt.Errorf("add %s: %w", cfg.Name, err)
 		}
@@ -38,7 +38,7 @@ func (n *Network) Add(ctx context.Context, cfg NodeConfig) (*Node, error) {
 	}
 	n.nodes = append(n.nodes, node)
 	n.mu.Unlock()
-	if node.Role != Client {
+	if node.Role.relays() {
 		if err := n.writeBandwidths(); err != nil {
 			return node, fmt.Errorf("add %s: %w", cfg.Name, err)
 		}
@@ -52,7 +52,7 @@ func (n *Network) newNode(cfg NodeConfig) (*Node, error) {
 	case err != nil:
 		return nil, err
 	case role == Authority || string(role) == cfg.Name:
-		return nil, errors.New("want a relay, exit or client with a number")
+		return nil, errors.New("want a relay, exit, client or onion with a number")
 	case n.Node(cfg.Name) != nil:
 		return nil, errors.New("the network has it already")
 	}

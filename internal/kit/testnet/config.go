@@ -18,10 +18,14 @@ const (
 	Relay     Role = "relay"
 	Exit      Role = "exit"
 	Client    Role = "client"
+	Onion     Role = "onion" // a client that is an onion service
 )
 
 // Roles are all roles, in the order in which their nodes start.
-var Roles = []Role{Authority, Relay, Exit, Client}
+var Roles = []Role{Authority, Relay, Exit, Client, Onion}
+
+// relays tells whether nodes of the role are in the consensus.
+func (r Role) relays() bool { return r == Authority || r == Relay || r == Exit }
 
 // None is the count of a role that the network does without.
 const None = -1
@@ -34,6 +38,10 @@ const All = "all"
 type Config struct {
 	// How many nodes of each role. 0 is the default of 3, 3, 2 and 1.
 	Authorities, Relays, Exits, Clients int
+
+	// Onions is how many onion services there are, whose port 80 leads to OnionTarget, host:port. There are none by default.
+	Onions      int
+	OnionTarget string
 
 	// Bins has the program of a node ("relay2"), of a role ("relay") or of [All]; a node's own entry comes first, then that of
 	// its role. A name without a slash is looked up in PATH: "tor" is C tor. Without an entry it is the program that calls.
@@ -69,7 +77,7 @@ func (c Config) withDefaults() (Config, error) {
 	for _, n := range []struct {
 		count *int
 		def   int
-	}{{&c.Authorities, 3}, {&c.Relays, 3}, {&c.Exits, 2}, {&c.Clients, 1}} {
+	}{{&c.Authorities, 3}, {&c.Relays, 3}, {&c.Exits, 2}, {&c.Clients, 1}, {&c.Onions, 0}} {
 		switch {
 		case *n.count == 0:
 			*n.count = n.def
@@ -108,7 +116,7 @@ func roleOf(name string) (Role, error) {
 			return r, nil
 		}
 	}
-	return "", fmt.Errorf("%q is no node: want all, authority, relay, exit or client, the latter alone or with a number", name)
+	return "", fmt.Errorf("%q is no node: want all, authority, relay, exit, client or onion, the latter alone or with a number", name)
 }
 
 // checkNames refuses entries that no node would ever use.

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
+	neturl "net/url"
 	"strings"
 	"time"
+
+	"github.com/tropea-net/tropea/internal/wire/onionaddr"
 )
 
 // errMismatch is the error of a page that arrives changed.
@@ -19,7 +21,7 @@ var errMismatch = errors.New("SHA-256 does not match")
 type fetched struct {
 	took time.Duration // from the SOCKS connection to the last byte
 	sum  [sha256.Size]byte
-	hops []string // nil if the client does not tell them
+	hops []string // nil if the client does not tell them, and to onion services
 	why  error    // why there are no hops
 }
 
@@ -31,11 +33,11 @@ type user struct {
 
 func (node *Node) user() user { return user{node.Name, node.SOCKS, node.Path} }
 
-// fetch gets the page through a client and compares it. The name goes to the client as it is, and thus to the exit.
-func fetch(ctx context.Context, client user, p *page) (*fetched, error) {
-	transport := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "socks5", Host: client.socks})}
+// fetch gets the page at url through a client and compares it. The name goes to the client as it is, and thus to the exit.
+func fetch(ctx context.Context, client user, url string, p *page) (*fetched, error) {
+	transport := &http.Transport{Proxy: http.ProxyURL(&neturl.URL{Scheme: "socks5", Host: client.socks})}
 	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("fetch: %w", err)
 	}
@@ -54,8 +56,10 @@ func fetch(ctx context.Context, client user, p *page) (*fetched, error) {
 	}
 	f := &fetched{took: time.Since(begin)}
 	h.Sum(f.sum[:0])
-	// The stream is still open: the transport keeps it for the next request.
-	f.hops, f.why = client.path(ctx, req.URL.Host)
+	if !strings.HasSuffix(req.URL.Hostname(), onionaddr.Suffix) { // nobody knows the whole way there
+		// The stream is still open: the transport keeps it for the next request.
+		f.hops, f.why = client.path(ctx, req.URL.Host)
+	}
 	if f.sum != p.sum {
 		return f, fmt.Errorf("fetch: %w: got %x, want %x", errMismatch, f.sum, p.sum)
 	}
@@ -68,6 +72,9 @@ func (f *fetched) print(w io.Writer, size int64) {
 	printStage(w, "fetch", f.took, fmt.Sprintf("%d bytes, %.2f MiB/s", size, rate))
 	if f.why != nil {
 		fmt.Fprintf(w, "%-12s unknown: %v\n", "path", f.why)
+		return
+	}
+	if f.hops == nil {
 		return
 	}
 	fmt.Fprintf(w, "%-12s %s\n", "path", strings.Join(f.hops, " "))

@@ -43,7 +43,7 @@ const synopsis = `usage: tropea testnet [flags]
 
 Brings up a private Tor network of real processes on loopback and keeps it until it gets SIGINT or SIGTERM. All nodes run
 this program, unless --bin says otherwise: --bin relay2=tor makes one C tor, --bin all=tor all of them. WHAT in the flags
-below is a role (authority, relay, exit, client), a node (relay2), or all.
+below is a role (authority, relay, exit, client, onion), a node (relay2), or all.
 
 status tells how a network is that runs, and down ends it. Without a directory they find those that have a temporary one.
 
@@ -63,8 +63,9 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		def  int
 	}{
 		{&o.cfg.Authorities, "authorities", 3}, {&o.cfg.Relays, "relays", 3}, {&o.cfg.Exits, "exits", 2}, {&o.cfg.Clients, "clients", 1},
+		{&o.cfg.Onions, "onions", 0},
 	} {
-		fs.IntVar(count.n, count.name, count.def, "`number` of "+count.name)
+		fs.IntVar(count.n, count.name, count.def, "`number` of "+strings.Replace(count.name, "onions", "onion services, which have the page that --fetch fetches", 1))
 	}
 	fs.Func("bin", "program of a role or node, `WHAT=PATH`; may be repeated", func(s string) error {
 		what, path, ok := strings.Cut(s, "=")
@@ -107,6 +108,8 @@ func (o *options) check(nargs int) error {
 		return errors.New("takes flags only")
 	case o.size < 0 || o.size > maxPage:
 		return fmt.Errorf("--size %d: want 0 to %d", o.size, int64(maxPage))
+	case o.one && o.cfg.Onions > 0:
+		return errors.New("--onions are processes of their own, which --one-process does without")
 	case o.fetch && o.cfg.Clients < 1:
 		return errors.New("--fetch needs a client")
 	case o.one && len(o.cfg.Bins)+len(o.cfg.Torrc) > 0:
@@ -114,7 +117,7 @@ func (o *options) check(nargs int) error {
 	case o.fetch && o.detach:
 		return errors.New("--fetch takes the network down again, and --detach does not")
 	}
-	for _, n := range []*int{&o.cfg.Authorities, &o.cfg.Relays, &o.cfg.Exits, &o.cfg.Clients} {
+	for _, n := range []*int{&o.cfg.Authorities, &o.cfg.Relays, &o.cfg.Exits, &o.cfg.Clients, &o.cfg.Onions} {
 		if *n == 0 {
 			*n = None // for a flag, 0 means what it says
 		}
@@ -186,6 +189,12 @@ func (o *options) run(ctx context.Context, c *console) (err error) {
 	begin, m := time.Now(), newMeter(c.stdout)
 	defer m.end()
 	o.cfg.Begin, o.cfg.Progress = m.begin, m.done
+	p, err := servePage(o.size)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	o.cfg.OnionTarget = p.addr
 	limited, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	n, dns, err := o.start(limited)
@@ -193,11 +202,7 @@ func (o *options) run(ctx context.Context, c *console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	p, err := servePage(dns, o.size)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	p.named(dns)
 	s := n.status(ready, p.url)
 	printStage(c.stdout, "up", time.Since(begin), s.dir)
 	if held := n.memory(); held > 0 {
@@ -208,7 +213,7 @@ func (o *options) run(ctx context.Context, c *console) (err error) {
 		return err
 	}
 	if o.fetch {
-		return fetchAll(limited, c.stdout, n, p)
+		return fetchAll(limited, c.stdout, n, p, s.onions())
 	}
 	s.instruct(c.stdout)
 	if c.report != nil {
@@ -238,17 +243,19 @@ func (o *options) start(ctx context.Context) (network, *nameserver.Server, error
 	return n, n.DNS, nil
 }
 
-// fetchAll fetches the page through each client.
-func fetchAll(ctx context.Context, stdout io.Writer, n network, p *page) error {
+// fetchAll fetches the page through each client, from an exit and from all onion services.
+func fetchAll(ctx context.Context, stdout io.Writer, n network, p *page, onions []string) error {
 	for _, client := range n.users() {
-		f, err := fetch(ctx, client, p)
-		if f != nil {
-			f.print(stdout, p.size)
+		for _, url := range append([]string{p.url}, onions...) {
+			f, err := fetch(ctx, client, url, p)
+			if f != nil {
+				f.print(stdout, p.size)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %s: %w", client.name, url, err)
+			}
+			fmt.Fprintf(stdout, "%-12s matches: %x\n", "sha256", f.sum)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", client.name, err)
-		}
-		fmt.Fprintf(stdout, "%-12s matches: %x\n", "sha256", f.sum)
 	}
 	return nil
 }

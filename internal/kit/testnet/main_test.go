@@ -80,6 +80,7 @@ func TestMainErrors(t *testing.T) {
 		{"no program", "", exitFailure, "a test is none", false},
 		{"detach and fetch", "--detach --fetch", exitUsage, "--detach does not", false},
 		{"programs in one process", "--one-process --bin relay=tor", exitUsage, "neither programs nor torrcs", false},
+		{"onions in one process", "--one-process --onions 1", exitUsage, "processes of their own", false},
 		{"negative size", "--size -1", exitUsage, "--size -1", false},
 		{"fetch without a client", "--clients 0 --fetch", exitUsage, "--fetch needs a client", false},
 		{"no authority", "--authorities 0", exitFailure, "needs an authority", false},

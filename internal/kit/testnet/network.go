@@ -85,7 +85,7 @@ func (n *Network) plan() error {
 	if err := n.cfg.checkNames(); err != nil {
 		return err
 	}
-	for i, count := range []int{n.cfg.Authorities, n.cfg.Relays, n.cfg.Exits, n.cfg.Clients} {
+	for i, count := range []int{n.cfg.Authorities, n.cfg.Relays, n.cfg.Exits, n.cfg.Clients, n.cfg.Onions} {
 		for k := range count {
 			node := &Node{Name: fmt.Sprint(Roles[i], k+1), Role: Roles[i], net: n}
 			var err error
@@ -100,11 +100,12 @@ func (n *Network) plan() error {
 
 // bringUp takes the nodes through the stages of a start.
 func (n *Network) bringUp(ctx context.Context) error {
-	relays, clients := n.withRole(Relay, Exit), n.withRole(Client)
-	stages := []struct {
+	relays, clients, onions := n.withRole(Relay, Exit), n.withRole(Client), n.withRole(Onion)
+	type stage struct {
 		name string
 		run  func() error
-	}{
+	}
+	stages := []stage{
 		{"keys", n.makeKeys},
 		{"authorities", func() error { return n.launchAuthorities(ctx) }},
 		{"relays", func() error { return errors.Join(launchEach(ctx, relays), n.waitAuthorities(ctx)) }},
@@ -112,6 +113,9 @@ func (n *Network) bringUp(ctx context.Context) error {
 		// Clients come last: one that asks a relay for descriptors which the relay lacks yet asks again after ten seconds.
 		{"caches", func() error { return errors.Join(waitReady(ctx, relays), n.waitKnown(ctx)) }},
 		{"clients", func() error { return errors.Join(launchEach(ctx, clients), waitReady(ctx, clients)) }},
+	}
+	if len(onions) > 0 {
+		stages = append(stages, stage{"onions", func() error { return errors.Join(launchEach(ctx, onions), waitReady(ctx, onions)) }})
 	}
 	for i, stage := range stages {
 		n.cfg.Begin(stage.name, i, len(stages))

@@ -37,13 +37,14 @@ func TestNetwork(t *testing.T) {
 	if got := n.ClientTorrc(); !slices.Contains(got, "TestingTorNetwork 1") || !slices.Contains(got, n.Authorities()[0]) {
 		t.Errorf("client torrc %q", got)
 	}
-	p, err := servePage(n.DNS, 300_000)
+	p, err := servePage(300_000)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.close()
+	p.named(n.DNS)
 
-	f, err := fetch(ctx, n.Node("client1").user(), p)
+	f, err := fetch(ctx, n.Node("client1").user(), p.url, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,7 @@ func TestNetwork(t *testing.T) {
 		if err := pinned.WaitReady(ctx); err != nil {
 			t.Fatal(err)
 		}
-		f, err := fetch(ctx, pinned.user(), p)
+		f, err := fetch(ctx, pinned.user(), p.url, p)
 		if err != nil {
 			t.Fatal(err)
 		}

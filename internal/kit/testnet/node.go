@@ -67,6 +67,7 @@ func (node *Node) reservePorts() error {
 	switch node.Role {
 	case Client:
 		want = append(want, &node.SOCKS)
+	case Onion:
 	case Authority:
 		want = append(want, &node.ORPort, &node.DirPort)
 	default:
@@ -110,22 +111,25 @@ func (node *Node) launch(ctx context.Context) error {
 	return err
 }
 
-// WaitReady returns when a client has bootstrapped, or a relay knows the network: the only exit of a network can build no
+// WaitReady returns when a client has bootstrapped, clients can find an onion service, or a relay knows the network: the only exit of a network can build no
 // circuit of its own that ends at an exit. A relay that asked for a consensus before there was one would ask
 // again only after half a minute or more, so relays that are late are told to reload.
 func (node *Node) WaitReady(ctx context.Context) error {
 	percent := 100
-	if node.Role != Client {
+	if node.Role.relays() {
 		percent = enoughDirInfo
 	}
 	for patience := firstPatience; ; patience = laterPatience {
 		attempt, cancel := context.WithTimeout(ctx, patience)
 		err := node.process().WaitBootstrap(attempt, percent)
 		cancel()
+		if err == nil && node.Role == Onion {
+			return node.waitOnion(ctx)
+		}
 		if err == nil || errors.Is(err, ctor.ErrEnded) || ctx.Err() != nil {
 			return err
 		}
-		if node.Role != Client {
+		if node.Role.relays() {
 			node.reload(ctx)
 		}
 	}

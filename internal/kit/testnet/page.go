@@ -21,7 +21,8 @@ const pageHost = "page.test"
 // A page is a web server on loopback with one page of random bytes. They come out of a seed, so a page of any size takes
 // no memory.
 type page struct {
-	url  string
+	addr string // host:port
+	url  string // for exits that know its name
 	size int64
 	sum  [sha256.Size]byte
 
@@ -30,8 +31,8 @@ type page struct {
 	done   chan struct{} // closed when the server has ended
 }
 
-// servePage starts a server and gives it its name.
-func servePage(dns *nameserver.Server, size int64) (*page, error) {
+// servePage starts a server.
+func servePage(size int64) (*page, error) {
 	p := &page{size: size, done: make(chan struct{})}
 	rand.Read(p.seed[:])
 	h := sha256.New()
@@ -43,9 +44,8 @@ func servePage(dns *nameserver.Server, size int64) (*page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)
 	}
-	addr := l.Addr().(*net.TCPAddr)
-	dns.Set(pageHost, netip.MustParseAddr(loopback))
-	p.url = "http://" + net.JoinHostPort(pageHost, strconv.Itoa(addr.Port)) + "/"
+	p.addr = l.Addr().String()
+	p.url = "http://" + net.JoinHostPort(pageHost, port(p.addr)) + "/"
 	p.server.Handler = http.HandlerFunc(p.serve)
 	p.server.ReadHeaderTimeout = time.Minute
 	go func() {
@@ -54,6 +54,9 @@ func servePage(dns *nameserver.Server, size int64) (*page, error) {
 	}()
 	return p, nil
 }
+
+// named gives the server its name.
+func (p *page) named(dns *nameserver.Server) { dns.Set(pageHost, netip.MustParseAddr(loopback)) }
 
 func (p *page) write(w io.Writer) error {
 	_, err := io.CopyN(w, mathrand.NewChaCha8(p.seed), p.size)

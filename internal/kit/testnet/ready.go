@@ -8,6 +8,9 @@ import (
 
 // announce says that the network is ready, and how to use it.
 func (s *status) announce(stdout io.Writer) {
+	for _, url := range s.onions() {
+		fmt.Fprintf(stdout, "onion        %s\n", url)
+	}
 	socks := s.socks()
 	if len(socks) == 0 {
 		fmt.Fprintln(stdout, "ready")

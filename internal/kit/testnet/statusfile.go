@@ -37,6 +37,7 @@ type nodeStatus struct {
 	name                   string
 	pid                    int
 	orPort, dirPort, socks string
+	onion                  string // address of an onion service
 }
 
 // status is that of the network.
@@ -44,7 +45,11 @@ func (n *Network) status(state, url string) *status {
 	s := &status{pid: os.Getpid(), dir: n.Dir(), state: state, url: url, logs: nodeDir(n.Dir(), "*/log")}
 	for _, node := range n.Nodes() {
 		if p := node.process(); p != nil {
-			s.nodes = append(s.nodes, nodeStatus{node.Name, p.PID(), node.ORPort, node.DirPort, node.SOCKS})
+			x := nodeStatus{name: node.Name, pid: p.PID(), orPort: node.ORPort, dirPort: node.DirPort, socks: node.SOCKS}
+			if node.Role == Onion {
+				x.onion, _ = node.Hostname() // not there before the service is
+			}
+			s.nodes = append(s.nodes, x)
 		}
 	}
 	return s
@@ -60,6 +65,16 @@ func (s *status) socks() (list []string) {
 	return list
 }
 
+// onions lists the URLs of onion services.
+func (s *status) onions() (list []string) {
+	for _, node := range s.nodes {
+		if node.onion != "" {
+			list = append(list, "http://"+node.onion+"/")
+		}
+	}
+	return list
+}
+
 // text is a keyword and its values a line:
 //
 //	pid PID
@@ -67,6 +82,7 @@ func (s *status) socks() (list []string) {
 //	state starting|ready
 //	node NAME PID ORPORT DIRPORT SOCKS   with - for what it has not
 //	socks ADDRESS                        of each client
+//	onion NAME ADDRESS                   of each onion service
 //	url URL                              of the page, if there is one
 func (s *status) text() []byte {
 	var b bytes.Buffer
@@ -80,6 +96,11 @@ func (s *status) text() []byte {
 	}
 	for _, addr := range s.socks() {
 		fmt.Fprintln(&b, "socks", addr)
+	}
+	for _, node := range s.nodes {
+		if node.onion != "" {
+			fmt.Fprintln(&b, "onion", node.name, node.onion)
+		}
 	}
 	if s.url != "" {
 		fmt.Fprintln(&b, "url", s.url)
@@ -153,6 +174,12 @@ func (s *status) take(words []string) (err error) {
 		node := nodeStatus{name: words[1], orPort: words[3], dirPort: words[4], socks: words[5]}
 		node.pid, err = strconv.Atoi(words[2])
 		s.nodes = append(s.nodes, node)
+	case len(words) == 3 && words[0] == "onion":
+		for i := range s.nodes {
+			if s.nodes[i].name == words[1] {
+				s.nodes[i].onion = words[2]
+			}
+		}
 	}
 	return err
 }

@@ -18,8 +18,10 @@ func TestReadStatus(t *testing.T) {
 		name, text string
 		want       *status
 	}{
-		{"whole", head + "node authority1 4712 127.0.0.1:1 127.0.0.1:2 -\nsocks 127.0.0.1:3\nurl http://page.test/\n", &status{
-			pid: 4711, state: ready, nodes: []nodeStatus{{"authority1", 4712, "127.0.0.1:1", "127.0.0.1:2", ""}},
+		{"whole", head + "node authority1 4712 127.0.0.1:1 127.0.0.1:2 -\nnode onion1 4713 - - -\nsocks 127.0.0.1:3\nonion onion1 abc.onion\nonion onion2 none.onion\nurl http://page.test/\n", &status{
+			pid: 4711, state: ready, nodes: []nodeStatus{
+				{name: "authority1", pid: 4712, orPort: "127.0.0.1:1", dirPort: "127.0.0.1:2"}, {name: "onion1", pid: 4713, onion: "abc.onion"},
+			},
 		}},
 		{"of a later version", head + "weather fine\n", &status{pid: 4711, state: ready}},
 		{"empty", "", nil},

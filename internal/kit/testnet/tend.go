@@ -116,7 +116,7 @@ func (s *status) show(ctx context.Context, stdout io.Writer) error {
 			state, err = "ended", errNotWell
 		}
 		fmt.Fprintf(table, "%s\t%s\tprocess %d", node.name, state, node.pid)
-		for _, port := range []struct{ name, addr string }{{"or", node.orPort}, {"dir", node.dirPort}, {"socks", node.socks}} {
+		for _, port := range []struct{ name, addr string }{{"or", node.orPort}, {"dir", node.dirPort}, {"socks", node.socks}, {"onion", node.onion}} {
 			if port.addr != "" {
 				fmt.Fprintf(table, "\t%s %s", port.name, port.addr)
 			}

@@ -16,9 +16,12 @@ func (n *Network) torrc(node *Node) ctor.Torrc {
 		t.Add("ControlPort", node.ControlPort)
 		t.Add("CookieAuthentication", "1")
 	}
-	if node.Role == Client {
+	switch node.Role {
+	case Client:
 		t.Add("SocksPort", node.SOCKS)
-	} else {
+	case Onion:
+		t.addOnion(node, n.cfg.OnionTarget)
+	default:
 		t.addRelay(node, n.resolvConf)
 		t.Add("GeoIPFile", n.geoIP4)
 		t.Add("GeoIPv6File", n.geoIP6)
