@@ -55,6 +55,9 @@ type Config struct {
 	NoIPv6      bool // or over IPv4 alone
 	PreferIPv6  bool
 
+	NoCircuitPadding      bool // do not pad circuits to onion services (CircuitPadding 0)
+	ReducedCircuitPadding bool // nor with what costs more than a little: all there is, as yet
+
 	MaxDirtiness   time.Duration
 	BuildTimeout   time.Duration
 	MaxPending     int
@@ -109,6 +112,7 @@ type Client struct {
 	guards   *guards
 	selector *pathsel.Selector
 	state    *state.File
+	padding  circuit.PaddingAccount
 }
 
 // Directory returns what keeps the directory.
@@ -130,6 +134,7 @@ func New(cfg Config) (*Client, error) {
 		}
 	}
 	c := &Client{cfg: cfg, bus: cfg.Events, state: cfg.State, links: cfg.Links}
+	c.padding.SetParams(cfg.circuitPadding(nil))
 	if c.bus == nil {
 		c.bus = new(event.Bus)
 	}
@@ -181,6 +186,7 @@ func New(cfg Config) (*Client, error) {
 		MaxDirtiness: cfg.MaxDirtiness, BuildTimeout: cfg.BuildTimeout, MaxPending: cfg.MaxPending,
 		LongLived: cfg.LongLived, NoPrediction: cfg.NoPrediction, AvailableTime: cfg.AvailableTime,
 		Vanguards: newVanguards(cfg, sel, c.state), SaveVanguards: saveVanguards(c.state),
+		Padding: &c.padding,
 	})
 	requests.Tunnels = c.circuits
 	onions := hsclient.Config{
@@ -299,12 +305,13 @@ func (c *Client) Run(ctx context.Context) error {
 
 var errPart = errors.New("a part of the client panicked")
 
-// followPadding keeps the links' padding as the consensus wants it.
+// followPadding keeps the padding of links and circuits as the consensus wants it.
 func (c *Client) followPadding(ctx context.Context) {
 	for {
 		changed := c.dirs.Changed()
 		if v := c.dirs.View(); v != nil {
 			c.links.SetPadding(c.cfg.Padding.policy(v))
+			c.padding.SetParams(c.cfg.circuitPadding(v))
 		}
 		select {
 		case <-ctx.Done():

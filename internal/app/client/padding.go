@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/core/padding"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/wire/params"
 )
@@ -29,4 +30,18 @@ func (p Padding) policy(v *netdir.View) link.PaddingPolicy {
 		Reduced:     p == PadReduced,
 		BeforeUsage: list.Of(params.NFPadBeforeUsage) != 0,
 	}
+}
+
+// circuitPadding returns what the user's choice and the consensus, which may not be there yet, make of circuit padding.
+//
+// https://spec.torproject.org/padding-spec/circuit-level-padding.html
+func (c *Config) circuitPadding(v *netdir.View) padding.Params {
+	var list params.List
+	if v != nil {
+		list = v.Consensus().Params
+	}
+	p := padding.ReadParams(list)
+	p.Disabled = p.Disabled || c.NoCircuitPadding
+	p.Reduced = p.Reduced || c.ReducedCircuitPadding
+	return p
 }

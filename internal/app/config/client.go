@@ -75,6 +75,8 @@ type Circuits struct {
 	LongLivedPorts    []uint16
 	PathsNeeded       float64 // share of paths, from 0.25 to 0.95; negative leaves the choice to the program
 	AllowPrivate      bool    // extend to private addresses
+	NoPadding         bool    // CircuitPadding 0
+	ReducedPadding    bool
 }
 
 // Streams says what requests of local programs may be.
@@ -119,6 +121,7 @@ func newClient(v *Values, host Host) (c Client, err error) {
 		MaxDirtiness: v.Duration("MaxCircuitDirtiness"), IdleTimeout: v.Duration("CircuitsAvailableTimeout"),
 		NewPeriod: v.Duration("NewCircuitPeriod"), MaxPending: v.Int("MaxClientCircuitsPending"),
 		PathsNeeded: v.Float("PathsNeededToBuildCircuits"), AllowPrivate: v.Bool("ExtendAllowPrivateAddresses"),
+		NoPadding: !v.Bool("CircuitPadding"), ReducedPadding: v.Bool("ReducedCircuitPadding"),
 	}
 	c.Streams = Streams{
 		SocksTimeout: v.Duration("SocksTimeout"), StreamTimeout: v.Duration("CircuitStreamTimeout"),

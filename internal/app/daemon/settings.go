@@ -30,6 +30,9 @@ func clientConfig(c config.Client, e env.Env, cache statefile.Store) client.Conf
 		LongLived:     c.Circuits.LongLivedPorts,
 		AvailableTime: c.Circuits.IdleTimeout,
 		StreamTimeout: c.Streams.StreamTimeout,
+
+		NoCircuitPadding: c.Circuits.NoPadding, ReducedCircuitPadding: c.Circuits.ReducedPadding,
+
 		AllowInternal: !c.Streams.RejectInternal,
 		AllowOddNames: c.Streams.AllowOddHostnames,
 		AllowPrivate:  c.Circuits.AllowPrivate,

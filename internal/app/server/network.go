@@ -8,6 +8,7 @@ import (
 	"github.com/tropea-net/tropea/internal/client/dirsync"
 	"github.com/tropea-net/tropea/internal/core/congestion"
 	"github.com/tropea-net/tropea/internal/core/link"
+	"github.com/tropea-net/tropea/internal/core/padding"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/params"
@@ -117,6 +118,7 @@ func (s *Server) apply(v *netdir.View) {
 	s.queueDelay.Store(int64(s.delay(p)))
 	s.ends.apply(v)
 	s.sendmeMin.Store(uint32(p.Of(params.SendmeAcceptMinVersion)))
+	s.relay.Padder().SetParams(padding.ReadParams(p))
 	s.cc.Store(congestion.ReadParams(p, congestion.ExitPath))
 	days := func(x params.Param) time.Duration { return time.Duration(p.Of(x)) * 24 * time.Hour }
 	s.publisher.Check()

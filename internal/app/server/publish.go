@@ -21,8 +21,8 @@ import (
 
 // protocols is the proto line of our descriptor: what this version speaks as a relay, and nothing else.
 const (
-	protocols      = "Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 HSIntro=4-5 HSRend=1-2 Link=3-5 LinkAuth=3 Microdesc=1-3 Relay=2-4"
-	hsdirProtocols = "Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 HSDir=2 HSIntro=4-5 HSRend=1-2 Link=3-5 LinkAuth=3 Microdesc=1-3 Relay=2-4"
+	protocols      = "Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 HSIntro=4-5 HSRend=1-2 Link=3-5 LinkAuth=3 Microdesc=1-3 Padding=2 Relay=2-4"
+	hsdirProtocols = "Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 HSDir=2 HSIntro=4-5 HSRend=1-2 Link=3-5 LinkAuth=3 Microdesc=1-3 Padding=2 Relay=2-4"
 )
 
 // platform is the platform line of our descriptor, whose version authorities parse.

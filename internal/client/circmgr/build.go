@@ -41,7 +41,7 @@ func (m *Manager) launch(v *netdir.View, need pathsel.Need) (*entry, error) {
 	e := &entry{id: m.lastCirc, need: need, path: path}
 	m.pool[e] = struct{}{}
 	m.publish(Event{Circ: e.id, State: Launched, Path: path})
-	opts := circuitOptions(v)
+	opts := m.circuitOptions(v)
 	ctx := m.ctx
 	safego.Go(&m.wg, m.log, "circuit build", func() {
 		var circ *circuit.Circuit
@@ -148,12 +148,13 @@ func pathText(path []*netdir.Relay) safelog.Sensitive[string] {
 // circuitOptions reads what the consensus says about new circuits.
 //
 // https://spec.torproject.org/param-spec.html
-func circuitOptions(v *netdir.View) circuit.Options {
+func (m *Manager) circuitOptions(v *netdir.View) circuit.Options {
 	p := v.Consensus().Params
 	return circuit.Options{
 		Window:          int(p.Of(params.CircWindow)),
 		SendmeAcceptMin: uint8(p.Of(params.SendmeAcceptMinVersion)),
 		CC:              congestion.ReadParams(p, congestion.ExitPath),
+		Padding:         m.cfg.Padding,
 	}
 }
 
@@ -165,6 +166,7 @@ func hop(r *netdir.Relay) circuit.Hop {
 	return circuit.Hop{
 		RSA: r.RSA, Ed: r.Ed, HasEd: r.HasEd, NTor: r.NTor,
 		V3:    r.Protocols.Supports(protover.Relay, 4),
+		Pads:  r.Protocols.Supports(protover.Padding, 2),
 		Addrs: r.Addrs(),
 	}
 }

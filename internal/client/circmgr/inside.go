@@ -103,7 +103,7 @@ func (m *Manager) restock(v *netdir.View, now time.Time) {
 			return
 		}
 		m.stock.building++
-		opts, ctx := circuitOptions(v), m.ctx
+		opts, ctx := m.circuitOptions(v), m.ctx
 		safego.Go(&m.wg, m.log, "circuit build", func() {
 			c, err := m.buildAlone(ctx, path, hops(path), opts)
 			if !m.do(func(now time.Time) { m.stocked(c, path, err, now) }) && c != nil {
@@ -149,7 +149,7 @@ func (m *Manager) Direct(ctx context.Context, h circuit.Hop) (*circuit.Circuit, 
 	err := ErrNoDirectory
 	if !m.call(func(time.Time) {
 		if v := m.cfg.Dir.View(); v != nil {
-			opts, err = circuitOptions(v), nil
+			opts, err = m.circuitOptions(v), nil
 		}
 	}) {
 		return nil, ErrClosed

@@ -44,13 +44,14 @@ type Config struct {
 	Rand   *rand.Rand // for path choice; only the owner goroutine uses it
 	Events *event.Bus // gets Event values; may be nil
 
-	MaxDirtiness  time.Duration // how long after its first use a circuit takes new streams; 10 min
-	BuildTimeout  time.Duration // 60 s
-	MaxPending    int           // builds at a time for requests; 32
-	LongLived     []uint16      // ports whose circuits need Stable relays
-	NoPrediction  bool          // build no circuit ahead of need
-	Vanguards     *vanguard.Set // relays for circuits inside the network; only the owner goroutine uses it
-	AvailableTime time.Duration // how long an unused circuit is kept; 30 min to twice that
+	MaxDirtiness  time.Duration           // how long after its first use a circuit takes new streams; 10 min
+	BuildTimeout  time.Duration           // 60 s
+	MaxPending    int                     // builds at a time for requests; 32
+	LongLived     []uint16                // ports whose circuits need Stable relays
+	NoPrediction  bool                    // build no circuit ahead of need
+	Vanguards     *vanguard.Set           // relays for circuits inside the network; only the owner goroutine uses it
+	AvailableTime time.Duration           // how long an unused circuit is kept; 30 min to twice that
+	Padding       *circuit.PaddingAccount // of circuits to onion services; nil for none
 
 	SaveVanguards func([]statedoc.Vanguard) // keeps them over restarts
 }

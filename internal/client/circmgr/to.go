@@ -23,7 +23,7 @@ func (m *Manager) alone(ctx context.Context, end *circuit.Hop, choose func(*netd
 	err := ErrNoDirectory
 	if !m.call(func(now time.Time) {
 		if v := m.cfg.Dir.View(); v != nil {
-			opts = circuitOptions(v)
+			opts = m.circuitOptions(v)
 			path, err = choose(v, now)
 		}
 	}) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/core/padding"
 	"github.com/tropea-net/tropea/internal/crypt/hspow"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/wire/circext"
@@ -152,8 +153,11 @@ func (a *attempt) wantRendezvous(ctx context.Context) {
 	a.rend = ready
 	safego.Go(&a.wg, a.log, "rendezvous point", func() {
 		m := made{err: errPanic}
-		defer func() { ready <- m }()
-		m.r, m.err = a.establish(ctx, a.s.key.stable)
+		safego.Run(a.log, "rendezvous point", func() { m.r, m.err = a.establish(ctx, a.s.key.stable) })
+		ready <- m
+		if m.err == nil {
+			m.r.circ.PadRendezvous(a.ctx) // nobody has to wait for that
+		}
 	})
 }
 
@@ -187,10 +191,14 @@ func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *
 	if err != nil {
 		return nil, err
 	}
-	if err := r.introduce(in, p.intro, a.desc, text); err != nil {
+	if here, err := r.introduce(in, p.intro, a.desc, text); here {
+		return r.circ, nil
+	} else if err != nil {
 		a.blame(p, func(f *failure) { f.refused = true })
 		return nil, &Error{IntroFailed, err}
 	}
+	began := time.Now()
+	in.circ.StartPadding(padding.Intro)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select { // the service may come before the answer does
@@ -198,12 +206,14 @@ func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *
 		if status != relaymsg.IntroduceOK {
 			a.blame(p, func(f *failure) { f.refused = true })
 			keep, a.intro = true, in
+			in.circ.StopPadding()
 			// Neither the cookie nor the key has gone to a service: they are good for the next point.
 			a.rend = make(chan made, 1)
 			a.rend <- made{r: r}
 			return nil, &Error{IntroFailed, &nackError{status}}
 		}
-		in.circ.Close()
+		keep = true
+		a.finish(in, began)
 	case <-in.circ.Done():
 		a.blame(p, func(f *failure) { f.unreachable++ })
 		return nil, &Error{IntroFailed, in.circ.Err()}
@@ -211,6 +221,8 @@ func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *
 		a.blame(p, func(f *failure) { f.timedOut = true })
 		return nil, &Error{IntroTimedOut, errAckSlow}
 	case <-r.joined:
+		keep = true
+		a.finishLater(in, began)
 		return r.circ, nil
 	case <-r.circ.Done():
 		a.failed++

@@ -115,26 +115,26 @@ func (r *rendezvous) setFlow(cc *congestion.Params, inc int) {
 	}
 }
 
-// introduce sends INTRODUCE1 by way of in. If the service has come by way of a point that had said that it would not, there is
-// nothing to send.
-func (r *rendezvous) introduce(in *introduction, at hsntor.Intro, d *descriptor, text relaymsg.IntroducePlaintext) error {
+// introduce sends INTRODUCE1 by way of in. If the service is here already, by way of a point that had said that it would not
+// come, there is nothing to send.
+func (r *rendezvous) introduce(in *introduction, at hsntor.Intro, d *descriptor, text relaymsg.IntroducePlaintext) (here bool, err error) {
 	in.circ.OnMessage(in.receive)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == joined {
-		return nil
+		return true, nil
 	}
 	body, err := r.hs.Introduce(at, d.subcredential, text)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := in.circ.Send(relaymsg.Msg{Cmd: relaymsg.CmdIntroduce1, Body: body}); err != nil {
-		return err
+		return false, err
 	}
 	r.intro, r.state, in.sent = at, introduced, true
-	return nil
+	return false, nil
 }
 
 // receive takes what the rendezvous point says. The reader of the circuit's link calls it.

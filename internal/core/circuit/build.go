@@ -27,6 +27,7 @@ type Hop struct {
 	NTor  [32]byte         // its onion key
 	V3    bool             // it speaks ntor-v3 (Relay=4)
 	CC    bool             // ask it for congestion control; only with V3, and of the last hop of a circuit
+	Pads  bool             // it has the machines that hide the set-up of circuits to onion services (Padding=2)
 	Addrs []netip.AddrPort // its ORPorts; the first of each family is told to the relay before it
 }
 
@@ -123,6 +124,7 @@ func (c *Circuit) Extend(ctx context.Context, h Hop) error {
 	if err != nil {
 		return c.broken(fmt.Errorf("EXTENDED2: %w", err))
 	}
+	c.added(&h)
 	return nil
 }
 

@@ -63,6 +63,7 @@ type Options struct {
 	Window          int                // start of the circuit windows, in DATA cells; 1000 if zero
 	SendmeAcceptMin uint8              // the oldest version of SENDME that is taken
 	CC              *congestion.Params // of congestion control; nil or not enabled for fixed windows everywhere
+	Padding         *PaddingAccount    // of circuit padding; nil for none
 }
 
 func newCircuit(l *link.Link, opts Options) (*Circuit, error) {
@@ -203,11 +204,13 @@ func (c *Circuit) seal(m relaymsg.Msg) error {
 var errNoEarly = errors.New("circuit has no RELAY_EARLY cell left to extend with")
 
 // sealLocked encrypts m for the last hop and appends it to the link's queue. The caller then signals the link's writer.
-func (c *Circuit) sealLocked(m relaymsg.Msg) error {
+func (c *Circuit) sealLocked(m relaymsg.Msg) error { return c.sealToLocked(c.send.out.Hops()-1, m) }
+
+// sealToLocked is sealLocked for any hop, 0 being the first.
+func (c *Circuit) sealToLocked(hop int, m relaymsg.Msg) error {
 	h := &c.send
-	last := h.out.Hops() - 1
 	cmd := cell.CmdRelay
-	if h.early > 0 && (m.Cmd == relaymsg.CmdExtend2 || last > 0) {
+	if h.early > 0 && (m.Cmd == relaymsg.CmdExtend2 || hop > 0) {
 		cmd = cell.CmdRelayEarly
 		h.early--
 	} else if m.Cmd == relaymsg.CmdExtend2 {
@@ -215,10 +218,13 @@ func (c *Circuit) sealLocked(m relaymsg.Msg) error {
 	}
 	chunk := c.link.Out().ChunkFor(1)
 	slot := chunk.Next(c.id, cmd)
-	if err := h.out.Format(last).Encode(slot, m, h.pad); err != nil {
+	if err := h.out.Format(hop).Encode(slot, m, h.pad); err != nil {
 		return err
 	}
-	h.out.Seal(slot, uint8(cmd), last)
+	h.out.Seal(slot, uint8(cmd), hop)
+	if m.Cmd != relaymsg.CmdDrop {
+		c.opts.Padding.carried(1)
+	}
 	return c.queue.Append(chunk)
 }
 
@@ -258,6 +264,7 @@ func (c *Circuit) sendData(id uint16, p []byte) (n, cells int, err error) {
 		h.ctl.OnSent(tag.Bytes(), now)
 		n += len(m.Body)
 	}
+	c.opts.Padding.carried(cells)
 	if err2 := c.queue.Append(chunk); err2 != nil { // not possible below the mark of Blocked
 		return 0, 0, err2
 	}

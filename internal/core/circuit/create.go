@@ -22,6 +22,8 @@ type Relay interface {
 	// Receive takes any other message that came to the end of a circuit at this relay, and that is not about the circuit
 	// itself. An error closes the circuit with PROTOCOL.
 	Receive(c *RelayCircuit, m relaymsg.Msg) error
+	// Padder returns what pads circuits of clients that ask for it; nil if nothing does.
+	Padder() *Padder
 	// Closed tells that a circuit is over. It may be called from any goroutine.
 	Closed(c *RelayCircuit)
 }

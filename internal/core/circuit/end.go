@@ -174,6 +174,7 @@ func (e *End) SendData(id uint16, p []byte) (n, cells int, err error) {
 		e.ctl.OnSent(tag.Bytes(), now)
 		n += len(m.Body)
 	}
+	c.bwd.carriedLocked(cells)
 	if err2 := c.bwd.queue.Append(chunk); err2 != nil { // not possible below the mark of Blocked
 		return 0, 0, err2
 	}

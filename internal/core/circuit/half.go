@@ -38,6 +38,7 @@ type originHalf struct {
 	deliver congestion.Deliver       // DATA cells from the last hop
 	talk    func(relaymsg.Msg) error // see Circuit.OnMessage
 	accepts bool                     // the last hop may open streams
+	pad     originPadding
 }
 
 // receiver is what a link's reader needs to take in a run of cells, kept from run to run so that nothing is allocated.
@@ -145,7 +146,14 @@ func (h *originHalf) openRelay(body *[cell.BodyLen]byte, rx *receiver) error {
 	switch msg.Cmd {
 	case relaymsg.CmdDrop:
 		h.circ.link.DropRead()
-		return nil // padding
+		return h.pad.dropped(hop, last)
+	case relaymsg.CmdPaddingNegotiated:
+		return h.negotiated(hop, msg)
+	}
+	if h.pad.finished {
+		return nil // for whoever has had the circuit; nobody waits for it any more
+	}
+	switch msg.Cmd {
 	case relaymsg.CmdData:
 		if !last || msg.Stream == 0 {
 			break

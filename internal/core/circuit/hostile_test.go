@@ -203,11 +203,9 @@ func TestHostileCircuit(t *testing.T) {
 		want string                               // in the *ProtocolError; "" if the circuit lives
 		is   error
 	}{
-		{name: "DROP from each hop", do: func(p *fakepeer.Circuit, _ uint16) {
-			for hop := range 3 {
-				p.Send(hop, msg(relaymsg.CmdDrop, 0, 1, 2, 3))
-			}
-		}},
+		{name: "DROP from the last hop", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(last, msg(relaymsg.CmdDrop, 0, 1, 2, 3)) }},
+		{name: "DROP from the first hop", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(0, msg(relaymsg.CmdDrop, 0)) }, want: "DROP from hop 1"},
+		{name: "DROP from the second hop", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(1, msg(relaymsg.CmdDrop, 0)) }, want: "DROP from hop 2"},
 		{name: "unknown commands from each hop", do: func(p *fakepeer.Circuit, id uint16) {
 			for hop := range 3 {
 				p.Send(hop, msg(99, 0))
@@ -277,7 +275,13 @@ func TestHostileCircuit(t *testing.T) {
 		{name: "TRUNCATE", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(0, msg(relaymsg.CmdTruncate, 0)) }, want: "TRUNCATE for stream 0"},
 		{name: "EXTEND", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(last, msg(relaymsg.CmdExtend, 0)) }, is: relaymsg.ErrObsolete},
 		{name: "XOFF", do: func(p *fakepeer.Circuit, id uint16) { p.Send(last, msg(relaymsg.CmdXoff, id, 0)) }, want: "XOFF on a stream that has a window"},
-		{name: "PADDING_NEGOTIATED", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(1, msg(relaymsg.CmdPaddingNegotiated, 0, 0, 1, 1, 1)) }, want: "PADDING_NEGOTIATED"},
+		{name: "PADDING_NEGOTIATED", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(1, msg(relaymsg.CmdPaddingNegotiated, 0, 0, 1, 1, 1)) }, is: relaymsg.ErrTruncated},
+		{name: "PADDING_NEGOTIATED unasked", do: func(p *fakepeer.Circuit, _ uint16) {
+			p.Send(1, msg(relaymsg.CmdPaddingNegotiated, 0, 0, 1, 1, 0, 0, 0, 0, 1))
+		}, want: "nothing was negotiated"},
+		{name: "PADDING_NEGOTIATE", do: func(p *fakepeer.Circuit, _ uint16) {
+			p.Send(1, msg(relaymsg.CmdPaddingNegotiate, 0, 0, 2, 0, 0, 0, 0, 0, 1))
+		}, want: "PADDING_NEGOTIATE for stream 0"},
 		{name: "INTRODUCE2", do: func(p *fakepeer.Circuit, _ uint16) { p.Send(last, msg(relaymsg.CmdIntroduce2, 0)) }, want: "INTRODUCE2"},
 	} {
 		bubble(t, c.name, func(t *testing.T) {

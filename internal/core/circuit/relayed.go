@@ -17,7 +17,7 @@ import (
 )
 
 // A RelayCircuit is a circuit that did not begin at this node: it passes through, or ends here. It has no goroutine and no
-// timer; the readers of its two links do all its work. Its methods are safe for concurrent use.
+// timer; the readers of its two links do all its work, but for what a [Padder] adds. Its methods are safe for concurrent use.
 //
 //	creating → open ⇄ extending → closed
 type RelayCircuit struct {
@@ -72,8 +72,9 @@ type backward struct {
 
 	queue link.CircQueue // towards prev
 
-	mu    sync.Mutex        // guards the field below
+	mu    sync.Mutex        // guards the fields below
 	crypt *relaycrypt.Relay // its backward part; nil while creating
+	pad   *relayPadding     // nil unless the client has asked for a machine
 }
 
 func newRelayCircuit(t *Table, id cell.CircID) *RelayCircuit {
@@ -133,6 +134,7 @@ func (c *RelayCircuit) close(reason cell.DestroyReason, by origin) {
 	// Whoever sends to prev looks at closed under this mutex: nothing comes after DESTROY.
 	c.bwd.mu.Lock()
 	c.bwd.queue.Close()
+	c.bwd.pad = nil
 	c.bwd.mu.Unlock()
 	if by != closedByPrev {
 		c.prev.destroy(reason)
@@ -208,6 +210,9 @@ func (c *RelayCircuit) sealLocked(m relaymsg.Msg) error {
 		return err
 	}
 	c.bwd.crypt.Originate(slot, uint8(cell.CmdRelay))
+	if m.Cmd != relaymsg.CmdDrop {
+		c.bwd.carriedLocked(1)
+	}
 	return c.bwd.queue.Append(chunk)
 }
 

@@ -35,6 +35,7 @@ func (b *backward) pass(run []link.Cell, rx *receiver) (destroyed bool, err erro
 		return false, nil
 	}
 	rx.owe(out)
+	b.carriedLocked(len(run))
 	chunk := out.ChunkFor(len(run))
 	defer func() {
 		if err2 := b.queue.Append(chunk); err == nil {

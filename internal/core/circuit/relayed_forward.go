@@ -77,6 +77,7 @@ func (f *forward) pass(run []link.Cell, rx *receiver) (n int, destroyed bool, er
 			return len(run), false, nil // as this one is in a moment
 		}
 		f.joint.count.Add(uint64(len(run)))
+		to.bwd.carriedLocked(len(run))
 		on = route{side: to.prev, queue: &to.bwd.queue, joint: f.joint}
 	}
 	var chunk *link.Chunk
@@ -178,6 +179,8 @@ func (c *RelayCircuit) ours(o *ourCell, rx *receiver) error {
 	case relaymsg.CmdDrop:
 		c.prev.table.link.DropRead()
 		return nil
+	case relaymsg.CmdPaddingNegotiate:
+		return c.negotiate(m, rx)
 	case relaymsg.CmdExtend2:
 		return c.extend(m, o.early)
 	case relaymsg.CmdTruncate:

@@ -193,12 +193,14 @@ func TestVirtualHopHostile(t *testing.T) {
 			meet(c, p)
 			p.Send(2, msg(relaymsg.CmdTruncated, 0, 1))
 		}, "truncated at hop 3"},
-		{"padding of everybody", func(c *circuit.Circuit, p *fakepeer.Circuit) {
+		{"padding of the service", func(c *circuit.Circuit, p *fakepeer.Circuit) {
 			meet(c, p)
-			for hop := range 4 {
-				p.Send(hop, msg(relaymsg.CmdDrop, 0))
-			}
+			p.Send(3, msg(relaymsg.CmdDrop, 0))
 		}, ""},
+		{"padding of the rendezvous point", func(c *circuit.Circuit, p *fakepeer.Circuit) {
+			meet(c, p)
+			p.Send(2, msg(relaymsg.CmdDrop, 0))
+		}, "DROP from hop 3"},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
 			w := newWorld(t, fakepeer.Config{})

@@ -17,6 +17,9 @@ func (c *cellCount) get() Cells {
 // DropRead counts a DROP that came to its end here.
 func (l *Link) DropRead() { l.registry.read.drop.Add(1) }
 
+// DropWritten counts a DROP that began here.
+func (l *Link) DropWritten() { l.registry.written.drop.Add(1) }
+
 // add counts cells of one batch. enabled tells whether padding is on for its link.
 func (c *cellCount) add(total, padding int, enabled bool) {
 	c.total.Add(uint64(total))

@@ -103,6 +103,14 @@ func (q *CircQueue) Full() bool {
 	return q.cells >= q.limit()
 }
 
+// Room tells whether one more cell may go to a circuit that could do without it: no more than most wait already, and the
+// circuit is not blocked. Appends must not happen meanwhile.
+func (q *CircQueue) Room(most int) bool {
+	q.out.mu.Lock()
+	defer q.out.mu.Unlock()
+	return !q.blocked && int(q.cells) <= most && q.cells < q.limit()
+}
+
 // limit returns how many cells may wait.
 func (q *CircQueue) limit() int32 {
 	if q.outward {

@@ -80,6 +80,7 @@ const (
 type Relay struct {
 	cfg     Config
 	queue   *queue
+	padder  *circuit.Padder
 	dials   chan struct{} // holds a token for each dial under way
 	dialing room          // of those in dials
 	ctx     context.Context
@@ -108,6 +109,7 @@ func New(cfg Config) *Relay {
 		cfg.MayExtend = public
 	}
 	r := &Relay{cfg: cfg, queue: newQueue(queueLen * cfg.Workers), dials: make(chan struct{}, cfg.MaxDials)}
+	r.padder = circuit.NewPadder(cfg.Log)
 	r.dialing = newRoom(cap(r.dials))
 	r.ctx, r.end = context.WithCancelCause(context.Background())
 	return r
@@ -117,12 +119,13 @@ func New(cfg Config) *Relay {
 // the relay the registry. It must be called before any circuit is there.
 func (r *Relay) SetLinks(links *link.Registry) { r.cfg.Links = links }
 
-// Run answers handshakes until ctx ends. It returns after all that the relay has started is over.
+// Run answers handshakes and pads circuits until ctx ends. It returns after all that the relay has started is over.
 func (r *Relay) Run(ctx context.Context) {
 	var workers sync.WaitGroup
 	for range r.cfg.Workers {
 		safego.Go(&workers, r.cfg.Log, "onion skin worker", func() { r.work(ctx) })
 	}
+	safego.Go(&workers, r.cfg.Log, "circuit padding", func() { r.padder.Run(ctx) })
 	workers.Wait()
 	r.mu.Lock()
 	r.closed = true
@@ -151,6 +154,9 @@ func (r *Relay) Stream(c *circuit.RelayCircuit, s stream.Incoming) {
 func (r *Relay) Receive(c *circuit.RelayCircuit, m relaymsg.Msg) error {
 	return r.cfg.Ends.Receive(c, m)
 }
+
+// Padder implements circuit.Relay.
+func (r *Relay) Padder() *circuit.Padder { return r.padder }
 
 // Closed implements circuit.Relay.
 func (r *Relay) Closed(c *circuit.RelayCircuit) { r.cfg.Ends.Closed(c) }
