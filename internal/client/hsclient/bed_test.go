@@ -141,6 +141,8 @@ type service struct {
 	ask       func(c *fakepeer.Circuit, cookie [20]byte) (handled bool)          // ESTABLISH_RENDEZVOUS has come
 	introduce func(c *fakepeer.Circuit, point, n int) (handled bool)             // the n-th INTRODUCE1 has come
 	meet      func(c *fakepeer.Circuit, r *hsntor.Request, n int) (handled bool) // the service wants to answer
+	ackDelay  time.Duration                                                      // before an introduction point answers
+	pad       func(c *fakepeer.Circuit, ask relaymsg.PaddingNegotiate)           // the second relay is asked for padding
 }
 
 // seen is what a service has seen of its clients.
@@ -151,6 +153,7 @@ type seen struct {
 	waiting    map[[20]byte]*fakepeer.Circuit // clients at rendezvous points
 	hops       map[string]int                 // the longest circuit that a kind of message came to
 	targets    []string                       // of streams
+	padding    []string                       // what padding is about, and what comes just before that
 }
 
 // saw returns what the service has seen so far.
@@ -159,6 +162,7 @@ func (s *service) saw() seen {
 	defer s.mu.Unlock()
 	now := s.seen
 	now.introduced, now.requests, now.targets = slices.Clone(s.introduced), slices.Clone(s.requests), slices.Clone(s.targets)
+	now.padding = slices.Clone(s.padding)
 	now.waiting, now.hops = maps.Clone(s.waiting), maps.Clone(s.hops)
 	return now
 }
@@ -227,7 +231,18 @@ func (s *service) message(c *fakepeer.Circuit, hop int, m relaymsg.Msg) bool {
 		s.hops[m.Cmd.String()] = max(s.hops[m.Cmd.String()], hop+1)
 	}
 	switch m.Cmd {
+	case relaymsg.CmdPaddingNegotiate:
+		ask := must(relaymsg.ParsePaddingNegotiate(m.Body))
+		s.padding = append(s.padding, fmt.Sprintf("hop %d: command %d, machine %d, ctr %d", hop+1, ask.Command, ask.MachineType, ask.MachineCtr))
+		if s.pad != nil {
+			s.pad(c, ask)
+		}
+		return true
+	case relaymsg.CmdDrop:
+		s.padding = append(s.padding, fmt.Sprintf("hop %d: DROP", hop+1))
+		return true
 	case relaymsg.CmdEstablishRendezvous:
+		s.padding = append(s.padding, m.Cmd.String())
 		cookie := must(relaymsg.ParseEstablishRendezvous(m.Body)).Cookie
 		s.waiting[cookie] = c
 		if s.ask == nil || !s.ask(c, cookie) {
@@ -235,6 +250,7 @@ func (s *service) message(c *fakepeer.Circuit, hop int, m relaymsg.Msg) bool {
 		}
 		return true
 	case relaymsg.CmdIntroduce1:
+		s.padding = append(s.padding, m.Cmd.String())
 		s.introduce1(c, hop, bytes.Clone(m.Body))
 		return true
 	}
@@ -251,7 +267,11 @@ func (s *service) introduce1(c *fakepeer.Circuit, hop int, body []byte) {
 	}
 	r := must(s.points[point].Open(body, s.keys.subcredential))
 	s.requests = append(s.requests, r)
-	ack(c, hop, relaymsg.IntroduceOK)
+	if s.ackDelay == 0 {
+		ack(c, hop, relaymsg.IntroduceOK)
+	} else {
+		time.AfterFunc(s.ackDelay, func() { ack(c, hop, relaymsg.IntroduceOK) })
+	}
 	if s.meet == nil || !s.meet(c, r, n) {
 		s.come(r)
 	}
@@ -287,6 +307,7 @@ type setup struct {
 	config  func(*Config)
 	clients [][32]byte
 	none    bool // there is no directory at first
+	padding *circuit.PaddingAccount
 }
 
 func run(t *testing.T, su setup, f func(b *bed)) {
@@ -318,7 +339,7 @@ func run(t *testing.T, su setup, f func(b *bed)) {
 		defer links.Close()
 		sel := pathsel.New(pathsel.Config{})
 		circuits := circmgr.New(circmgr.Config{
-			Env: e, Links: links, Dir: b.dir, Guards: firstGuard{}, Select: sel, Rand: rand.New(rand.NewPCG(1, 2)), NoPrediction: true,
+			Env: e, Links: links, Dir: b.dir, Guards: firstGuard{}, Select: sel, Rand: rand.New(rand.NewPCG(1, 2)), NoPrediction: true, Padding: su.padding,
 		})
 		b.cfg = Config{Env: e, Circuits: circuits, Dir: b.dir, Select: sel, Rand: rand.New(rand.NewPCG(3, 4))}
 		if su.config != nil {
