@@ -88,6 +88,7 @@ func TestOnionClient(t *testing.T) {
 		}
 		must(t, download(deadline(t, taskTimeout), viaGo, proxyURL(none.SOCKS, ""), "http://"+plain.host+"/body", "after", 1000))
 	})
+	t.Run("padding", func(t *testing.T) { testPaddingOfTheirs(t, b, client) })
 	for _, o := range []*onionHost{plain, closed} {
 		log, err := o.proc.Log()
 		must(t, err)

@@ -66,6 +66,7 @@ func TestOnionRelays(t *testing.T) {
 			}
 		})
 	}
+	t.Run("padding", func(t *testing.T) { testPaddingOfOurs(t, client) })
 	warnings, err := n.ProtocolWarnings()
 	must(t, err)
 	for _, line := range warnings {

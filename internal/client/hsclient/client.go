@@ -59,6 +59,7 @@ type Client struct {
 	auth     map[onionaddr.Address]*x25519.KeyPair
 	lastID   uint64
 	closed   bool
+	renewed  chan struct{} // closed when there is a new identity
 }
 
 // New returns a client. Run makes it work.
@@ -70,6 +71,7 @@ func New(cfg Config) *Client {
 		cfg: cfg, log: cfg.Env.Log, rand: cfg.Rand,
 		pow: make(chan struct{}, 1), ready: make(chan struct{}),
 		fetches: map[onionaddr.Address]*fetch{}, asked: map[askedKey]time.Time{}, sessions: map[sessionKey]*session{},
+		renewed: make(chan struct{}),
 	}
 	c.SetAuth(cfg.Auth)
 	return c
@@ -168,4 +170,6 @@ func (c *Client) NewIdentity() {
 	c.cache, c.failures = cache{}, failures{}
 	clear(c.asked)
 	clear(c.fetches) // those under way are for whoever waits already
+	close(c.renewed)
+	c.renewed = make(chan struct{})
 }

@@ -39,9 +39,12 @@ func (c *Client) finishLater(in *introduction, began time.Time) {
 	})
 }
 
-// linger closes a circuit that is there for its padding alone, when its time has come.
+// linger closes a circuit that is there for its padding alone, when its time has come, or with all others for a new identity.
 func (c *Client) linger(in *introduction, began time.Time) {
 	defer in.circ.Close()
+	c.mu.Lock()
+	renewed := c.renewed
+	c.mu.Unlock()
 	timer := time.NewTimer(time.Until(began.Add(c.cfg.MaxDirtiness)))
 	defer timer.Stop()
 	for {
@@ -50,6 +53,8 @@ func (c *Client) linger(in *introduction, began time.Time) {
 			return
 		case <-in.circ.Done():
 			return
+		case <-renewed:
+			renewed = nil
 		case <-timer.C:
 		}
 		running, heard := in.circ.Padded()

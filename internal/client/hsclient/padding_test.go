@@ -101,6 +101,23 @@ func TestPadding(t *testing.T) {
 	}
 }
 
+// With a new identity, circuits whose padding is over go at once.
+func TestPaddingNewIdentity(t *testing.T) {
+	run(t, setup{padding: new(circuit.PaddingAccount), service: func(s *service) {
+		s.pad = func(c *fakepeer.Circuit, ask relaymsg.PaddingNegotiate) {
+			time.AfterFunc(time.Second/2, func() { padAs(true)(c, ask) })
+		}
+	}}, func(b *bed) {
+		b.meets()
+		before := b.destroyed()
+		b.NewIdentity()
+		time.Sleep(time.Second)
+		if n := b.destroyed(); n != before+1 {
+			b.Errorf("%d circuits were closed, want 1", n-before)
+		}
+	})
+}
+
 // A circuit whose padding is over when the introduction point answers is closed at once, as in C tor.
 func TestPaddingOver(t *testing.T) {
 	run(t, setup{padding: new(circuit.PaddingAccount), service: func(s *service) {

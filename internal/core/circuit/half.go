@@ -48,6 +48,7 @@ type receiver struct {
 	acks    []relaymsg.Sendme
 	control []control
 	talk    []relaymsg.Msg   // of onion services
+	padding []paddingNews    // for the log
 	ready   []*stream.Stream // that data came for, and that may write it out
 
 	// Of circuits that did not begin here.
@@ -72,6 +73,7 @@ func (rx *receiver) reset() {
 	clear(rx.ours)
 	rx.msgs, rx.sendmes, rx.acks = rx.msgs[:0], rx.sendmes[:0], rx.acks[:0]
 	rx.control, rx.talk, rx.ready, rx.ours = rx.control[:0], rx.talk[:0], rx.ready[:0], rx.ours[:0]
+	rx.padding = rx.padding[:0]
 }
 
 // receive takes in a run of cells of this circuit. It decrypts and counts under the Half, and acts on what came after it
@@ -80,6 +82,9 @@ func (h *originHalf) receive(run []link.Cell, rx *receiver) {
 	defer rx.reset()
 	err := h.open(run, rx)
 	c := h.circ
+	for i := range rx.padding {
+		rx.padding[i].log(c)
+	}
 	for _, tag := range rx.sendmes {
 		c.acknowledge(tag)
 	}
@@ -148,7 +153,7 @@ func (h *originHalf) openRelay(body *[cell.BodyLen]byte, rx *receiver) error {
 		h.circ.link.DropRead()
 		return h.pad.dropped(hop, last)
 	case relaymsg.CmdPaddingNegotiated:
-		return h.negotiated(hop, msg)
+		return h.negotiated(hop, msg, rx)
 	}
 	if h.pad.finished {
 		return nil // for whoever has had the circuit; nobody waits for it any more

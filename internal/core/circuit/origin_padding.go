@@ -21,6 +21,7 @@ type originPadding struct {
 	able     bool      // the second relay has the machines
 	finished bool      // the circuit is there for its padding alone
 	heard    time.Time // of the machine, last
+	cells    uint64    // of padding that have come from machines
 }
 
 // added notes what the relay can that has just been added to the circuit.
@@ -58,22 +59,22 @@ func (c *Circuit) StopPadding() {
 
 // negotiate sends what decide wants. What the relay answers cannot come before the state has changed.
 func (c *Circuit) negotiate(decide func(*originPadding) (relaymsg.PaddingNegotiate, bool)) (sent bool) {
-	return c.sendPadding(func() (m relaymsg.Msg, ok bool) {
+	var ask relaymsg.PaddingNegotiate
+	sent = c.sendPadding(func() (m relaymsg.Msg, ok bool) {
 		c.recv.mu.Lock()
 		defer c.recv.mu.Unlock()
-		ask, ok := decide(&c.recv.pad)
-		if !ok {
+		if ask, ok = decide(&c.recv.pad); !ok {
 			return m, false
 		}
 		c.recv.pad.heard = time.Now()
 		body, err := ask.AppendTo(nil)
-		if err != nil {
-			return m, false
-		}
+		return relaymsg.Msg{Cmd: relaymsg.CmdPaddingNegotiate, Body: body}, err == nil
+	})
+	if sent {
 		c.table.log.Debug("negotiating circuit padding", "link", c.link.ID(), "command", ask.Command,
 			"machine", padding.Machine(ask.MachineType), "ctr", ask.MachineCtr)
-		return relaymsg.Msg{Cmd: relaymsg.CmdPaddingNegotiate, Body: body}, true
-	})
+	}
+	return sent
 }
 
 // sendPadding sends the second relay the message that decide, which is called under send.mu, returns.
@@ -149,6 +150,7 @@ func (p *originPadding) dropped(hop int, last bool) error {
 	switch {
 	case hop == padHop && p.client.Expects():
 		p.heard = time.Now()
+		p.cells++
 		return nil
 	case last:
 		return nil
@@ -157,7 +159,7 @@ func (p *originPadding) dropped(hop int, last bool) error {
 }
 
 // negotiated takes PADDING_NEGOTIATED, from the relay that was asked and no other. The caller holds h.mu.
-func (h *originHalf) negotiated(hop int, m relaymsg.Msg) error {
+func (h *originHalf) negotiated(hop int, m relaymsg.Msg, rx *receiver) error {
 	if hop != padHop || m.Stream != 0 {
 		return violation("PADDING_NEGOTIATED for stream %d from hop %d", m.Stream, hop+1)
 	}
@@ -169,7 +171,17 @@ func (h *originHalf) negotiated(hop int, m relaymsg.Msg) error {
 		return &ProtocolError{err}
 	}
 	h.pad.heard = time.Now()
-	h.circ.table.log.Debug("circuit padding negotiated", "link", h.circ.link.ID(), "command", answer.Command,
-		"machine", padding.Machine(answer.MachineType), "ctr", answer.MachineCtr, "answer", answer.Response)
+	rx.padding = append(rx.padding, paddingNews{answer, h.pad.cells})
 	return nil
+}
+
+// paddingNews is what the log is to hold of PADDING_NEGOTIATED.
+type paddingNews struct {
+	relaymsg.PaddingNegotiated
+	cells uint64 // of padding, so far
+}
+
+func (n *paddingNews) log(c *Circuit) {
+	c.table.log.Debug("circuit padding negotiated", "link", c.link.ID(), "command", n.Command,
+		"machine", padding.Machine(n.MachineType), "ctr", n.MachineCtr, "answer", n.Response, "cells", n.cells)
 }
