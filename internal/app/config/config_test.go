@@ -114,6 +114,18 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
+// Circuit padding is on unless the user says otherwise, and to say so makes no warning.
+func TestCircuitPadding(t *testing.T) {
+	for text, want := range map[string][2]bool{
+		"SocksPort 9050": {}, "CircuitPadding 1": {}, "CircuitPadding 0": {true, false}, "ReducedCircuitPadding 1": {false, true},
+	} {
+		c := mustLoad(t, text)
+		if got := [2]bool{c.Client.Circuits.NoPadding, c.Client.Circuits.ReducedPadding}; got != want || len(warnings(c)) > 0 {
+			t.Errorf("%s: %v, warnings %v", text, got, warnings(c))
+		}
+	}
+}
+
 func TestIgnored(t *testing.T) {
 	c := mustLoad(t, "GuardLifetime 90 days\nSandbox 1\nGeoIPExcludeUnknown 1\nAvoidDiskWrites 0\nConfluxEnabled auto\nSafeSocks 1\nUseBridges 0\nBridge 192.0.2.1:443")
 	want := []string{"These options have no effect in this version: Bridge, GeoIPExcludeUnknown, GuardLifetime, Sandbox."}
