@@ -171,6 +171,48 @@ func TestPaddingEnds(t *testing.T) {
 	})
 }
 
+// Padding is not added to what waits already: neither to more cells than the consensus says, nor to a circuit that is blocked.
+func TestPaddingBehindOthers(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		queued int
+		cells  int
+		pads   bool
+	}{
+		{"few wait", 1000, 20, true},
+		{"many wait", 1000, 2000, false},
+		{"blocked", 1 << 20, 2000, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBed(t, nil)
+			b.server.relay.Padder().SetParams(padding.Params{Queued: tt.queued})
+			client := b.mallory("198.51.100.1", nil)
+			c, s := client.circuit(), b.mallory("198.51.100.2", nil).circuit()
+			c.name = tt.name
+			c.wait()
+			s.meet(c)
+			c.meetAt(s)
+			c.ask(startCmd, padding.Intro, 1)
+			synctest.Wait()
+			b.net.Cut(b.host, client.host)
+			for range tt.cells {
+				s.queueTo(1, cell.CmdRelay, relaymsg.Msg{Cmd: relaymsg.CmdData, Stream: 1, Body: make([]byte, relaymsg.MaxBody)})
+			}
+			s.signal()
+			time.Sleep(time.Second)
+			b.net.Heal(b.host, client.host)
+			list, _ := c.listen(10 * time.Millisecond)
+			n := map[string]int{}
+			for _, what := range list {
+				n[what]++
+			}
+			if n["DATA"] != tt.cells || n["stop ok 0 1"] != 1 || n["DROP"] > 0 != tt.pads {
+				t.Errorf("%s: got %v", tt.name, n)
+			}
+		})
+	}
+}
+
 // What the consensus can say of it.
 func TestPaddingParams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -248,13 +290,11 @@ func TestHostilePadding(t *testing.T) {
 	}
 }
 
-// A client that starts and stops machines without end gets an answer to each and hardly any padding; one that does not read
-// loses the circuit, as with anything that it asks for too often.
+// A client that starts and stops machines without end gets an answer to each, and hardly any padding.
 func TestPaddingFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, nil)
-		m := b.mallory("198.51.100.1", nil)
-		c := m.circuit()
+		c := b.mallory("198.51.100.1", nil).circuit()
 		const rounds = 3000
 		answers, drops := 0, 0
 		for i := uint32(1); i <= rounds; i++ {
@@ -276,12 +316,6 @@ func TestPaddingFlood(t *testing.T) {
 		if msgs, _, _ := c.take(); len(msgs) != 0 {
 			t.Errorf("and %d cells after it", len(msgs))
 		}
-		b.net.Cut(b.host, m.host)
-		for i := uint32(1); i <= rounds; i++ {
-			c.ask(startCmd, 7, i)
-		}
-		synctest.Wait()
-		b.net.Heal(b.host, m.host)
 		b.wantHonest("192.0.2.2")
 	})
 }

@@ -17,6 +17,42 @@ type drain int
 
 func (d *drain) Drained() { *d++ }
 
+// There is room for a cell that a circuit can do without while few wait; not beyond the bound, nor until a blocked circuit has drained.
+func TestRoom(t *testing.T) {
+	q := newTestQueue(cell.FramingFor(5))
+	var c CircQueue
+	c.Open(q, false)
+	for n := range 3 {
+		if !c.Room(2) {
+			t.Errorf("no room behind %d cells", n)
+		}
+		if err := c.Append(chunkOf(q, 1, n, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.Room(2) || !c.Room(3) {
+		t.Error("room behind 3 cells where 2 may wait, or none where 3 may")
+	}
+	for n := 3; !c.Blocked(); n++ {
+		if !c.Room(1 << 20) {
+			t.Errorf("no room behind %d cells", n)
+		}
+		if err := c.Append(chunkOf(q, 1, n, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.Room(1 << 20) {
+		t.Error("room on a blocked circuit")
+	}
+	for c.Blocked() {
+		var got catch
+		q.take(time.Second, 1, &got)
+	}
+	if !c.Room(1 << 20) {
+		t.Error("no room on a circuit that has drained")
+	}
+}
+
 // The circuit that has sent least goes first, and each keeps the order of its cells.
 func TestCircuitsInTurn(t *testing.T) {
 	q := newTestQueue(cell.FramingFor(5))
