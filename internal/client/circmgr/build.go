@@ -80,20 +80,35 @@ func (m *Manager) build(ctx context.Context, first link.Target, hops []circuit.H
 	defer cancel()
 	l, err := m.cfg.Links.Get(ctx, first)
 	if err != nil {
-		return nil, true, err
+		return nil, true, &extendError{1, err}
 	}
 	c, err = circuit.Create(ctx, l, hops[0], opts)
 	if err != nil {
-		return nil, true, err
+		return nil, true, &extendError{1, err}
 	}
 	for i, h := range hops[1:] {
 		if err := c.Extend(ctx, h); err != nil {
 			c.Close()
-			return nil, false, fmt.Errorf("extending to hop %d: %w", i+2, err)
+			return nil, false, &extendError{i + 2, err}
 		}
 	}
 	return c, false, nil
 }
+
+// An extendError says at which hop, counted from 1, a circuit came to its end.
+type extendError struct {
+	hop int
+	err error
+}
+
+func (e *extendError) Error() string {
+	if e.hop == 1 {
+		return e.err.Error()
+	}
+	return fmt.Sprintf("extending to hop %d: %v", e.hop, e.err)
+}
+
+func (e *extendError) Unwrap() error { return e.err }
 
 // hops are those of a path. As C tor, ask the last one alone for congestion control: no other one gets DATA.
 func hops(path []*netdir.Relay) []circuit.Hop {

@@ -2,6 +2,8 @@ package circmgr
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,15 +30,18 @@ type InsideNeed struct {
 }
 
 const (
-	stockSize   = 3         // circuits inside the network to hold ready, once one was asked for
-	stockMemory = time.Hour // for so long after that
+	insideTries = 4                // paths to try when relays of our choice fail
+	downMemory  = 30 * time.Second // how long others are preferred to a second hop that could not be reached
+	stockSize   = 3                // circuits inside the network to hold ready, once one was asked for
+	stockMemory = time.Hour        // for so long after that
 )
 
 // stock is what there is of circuits inside the network. The owner goroutine has it.
 type stock struct {
 	ready    []stocked
 	building int
-	until    time.Time // when nothing is held ready any more
+	until    time.Time              // when nothing is held ready any more
+	down     map[[20]byte]time.Time // relays for second and third hops that could not be reached, and when
 }
 
 type stocked struct {
@@ -46,33 +51,75 @@ type stocked struct {
 
 // Inside gives out a circuit that ends at need.End, or at a relay that can be a rendezvous point. Its errors are as those of
 // Exit.
-func (m *Manager) Inside(ctx context.Context, need InsideNeed) (Inside, error) {
+func (m *Manager) Inside(ctx context.Context, need InsideNeed) (in Inside, err error) {
+	for range insideTries {
+		var path []*netdir.Relay
+		in, path, err = m.inside(ctx, need)
+		if err == nil || ctx.Err() != nil || !onTheWay(path, err) {
+			break
+		}
+	}
+	return in, err
+}
+
+// onTheWay tells whether a circuit has failed at a relay that we have chosen, rather than at its end: another path may do. A relay
+// that has just gone is in the directory for some time, and nobody is to think ill of the end for it. Those that take long are
+// not tried again, nor are guards: should the network be away, we would try one after the other.
+func onTheWay(path []*netdir.Relay, err error) bool {
+	e, ok := errors.AsType[*extendError](err)
+	return ok && e.hop > 1 && e.hop <= len(path) && !errors.Is(err, ErrBuildTimeout)
+}
+
+// inside makes one attempt. It returns the path with an error, too, if it has come to one.
+func (m *Manager) inside(ctx context.Context, need InsideNeed) (Inside, []*netdir.Relay, error) {
 	var in Inside
 	if !m.call(func(now time.Time) {
 		m.stock.until = now.Add(stockMemory)
 		in = m.stock.take(need)
 	}) {
-		return Inside{}, ErrClosed
+		return Inside{}, nil, ErrClosed
 	}
 	if in.Circ != nil {
 		if need.End == nil {
-			return in, nil
+			return in, in.path, nil
 		}
 		timed, cancel := context.WithTimeoutCause(ctx, m.cfg.BuildTimeout, ErrBuildTimeout)
 		defer cancel()
 		if err := in.Circ.Extend(timed, *need.End); err != nil {
 			in.Circ.Close()
-			return Inside{}, &BuildError{Err: err, Cause: context.Cause(ctx)}
+			return Inside{}, in.path, &BuildError{Err: &extendError{len(in.path) + 1, err}, Cause: context.Cause(ctx)}
 		}
-		return in, nil
+		return in, in.path, nil
 	}
 	circ, path, err := m.alone(ctx, need.End, func(v *netdir.View, now time.Time) ([]*netdir.Relay, error) {
 		return m.pathInside(v, need, now)
 	})
 	if err != nil {
-		return Inside{}, err
+		m.do(func(now time.Time) { m.stock.blame(path, err, now) })
+		return Inside{}, path, err
 	}
-	return Inside{circ, path[len(path)-1], path}, nil
+	return Inside{circ, path[len(path)-1], path}, path, nil
+}
+
+// blame notes that a relay of a layer could not be reached. Few are in use, and they stay in use for days, gone or not: without
+// this, most circuits would fail when most of them are gone. The relay before it may lie; but it could as well let circuits fail
+// until the next hop is to its liking.
+func (s *stock) blame(path []*netdir.Relay, err error, now time.Time) {
+	e, ok := errors.AsType[*extendError](err)
+	if !ok || e.hop < 2 || e.hop > len(path) {
+		return
+	}
+	if s.down == nil {
+		s.down = map[[20]byte]time.Time{}
+	}
+	maps.DeleteFunc(s.down, func(_ [20]byte, at time.Time) bool { return now.Sub(at) >= downMemory })
+	s.down[path[e.hop-1].RSA] = now
+}
+
+// up tells whether a relay has not failed lately.
+func (s *stock) up(r *netdir.Relay, now time.Time) bool {
+	at, ok := s.down[r.RSA]
+	return !ok || now.Sub(at) >= downMemory
 }
 
 // take finds a circuit that can go on as is needed.
@@ -117,6 +164,7 @@ func (m *Manager) restock(v *netdir.View, now time.Time) {
 func (m *Manager) stocked(c *circuit.Circuit, path []*netdir.Relay, err error, now time.Time) {
 	m.stock.building--
 	if err != nil {
+		m.stock.blame(path, err, now)
 		m.backoff.failed(now)
 		return
 	}

@@ -33,7 +33,7 @@ func (m *Manager) pathInside(v *netdir.View, need InsideNeed, now time.Time) ([]
 		if err != nil {
 			return nil, err
 		}
-		second, err := m.middleInside(v, two, append(end, guard, last))
+		second, err := m.middleInside(v, two, append(end, guard, last), now)
 		if err != nil {
 			return nil, err
 		}
@@ -43,11 +43,11 @@ func (m *Manager) pathInside(v *netdir.View, need InsideNeed, now time.Time) ([]
 	if need.Own {
 		near = end
 	}
-	second, err := m.middleInside(v, two, append(near, guard))
+	second, err := m.middleInside(v, two, append(near, guard), now)
 	if err != nil {
 		return nil, err
 	}
-	third, err := m.middleInside(v, three, append(end, guard, second))
+	third, err := m.middleInside(v, three, append(end, guard, second), now)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,15 @@ func (m *Manager) lastInside(v *netdir.View, need InsideNeed, not []*netdir.Rela
 	return m.cfg.Select.Rendezvous(v, pathsel.Need{Stable: need.Stable, Avoid: not}, m.cfg.Rand)
 }
 
-// middleInside picks a hop before it.
-func (m *Manager) middleInside(v *netdir.View, among func(*netdir.Relay) bool, not []*netdir.Relay) (*netdir.Relay, error) {
+// middleInside picks a hop before it: one that has not failed lately, if there is one.
+func (m *Manager) middleInside(v *netdir.View, among func(*netdir.Relay) bool, not []*netdir.Relay, now time.Time) (*netdir.Relay, error) {
+	wanted := among
+	if among == nil {
+		wanted = m.cfg.Select.LayerOK
+	}
+	up := func(r *netdir.Relay) bool { return wanted(r) && m.stock.up(r, now) }
+	if r, err := m.cfg.Select.OnionMiddle(v, up, not, pathsel.Need{}, m.cfg.Rand); err == nil {
+		return r, nil
+	}
 	return m.cfg.Select.OnionMiddle(v, among, not, pathsel.Need{}, m.cfg.Rand)
 }

@@ -16,7 +16,8 @@ func (m *Manager) To(ctx context.Context, h circuit.Hop) (*circuit.Circuit, erro
 	return circ, err
 }
 
-// alone builds a circuit along the path that choose has chosen, and on to end unless that is nil. The owner calls choose.
+// alone builds a circuit along the path that choose has chosen, and on to end unless that is nil. The owner calls choose. The path
+// is returned with an error, too, if there was one.
 func (m *Manager) alone(ctx context.Context, end *circuit.Hop, choose func(*netdir.View, time.Time) ([]*netdir.Relay, error)) (*circuit.Circuit, []*netdir.Relay, error) {
 	var path []*netdir.Relay
 	var opts circuit.Options
@@ -39,7 +40,7 @@ func (m *Manager) alone(ctx context.Context, end *circuit.Hop, choose func(*netd
 	}
 	circ, err := m.buildAlone(ctx, path, list, opts)
 	if err != nil {
-		return nil, nil, &BuildError{Err: err, Cause: context.Cause(ctx)}
+		return nil, path, &BuildError{Err: err, Cause: context.Cause(ctx)}
 	}
 	return circ, path, nil
 }
