@@ -47,6 +47,7 @@ type point struct {
 
 const (
 	maxFailures  = 3 // of one introduction point
+	faltering    = 2 // failures after which others are made ready to take its place
 	failedMemory = 5 * time.Minute
 	firstRetry   = time.Second
 	lingerTime   = 2 * time.Minute // of a retiring one, for clients with the descriptor before
@@ -72,13 +73,22 @@ func (s *Service) newPoint(relay *netdir.Relay, list params.List, now time.Time)
 // retiring tells whether another one is to take its place.
 func (p *point) retiring(now time.Time) bool { return !now.Before(p.expires) || p.left.Load() <= 0 }
 
+// falters tells whether it has lost its circuit, and may not get another one: its relay may be gone.
+func (p *point) falters() bool { return p.circ == nil && p.failures >= faltering }
+
 // keepPoints closes what is done for, chooses what is missing, and builds circuits. It returns when to look again.
 func (s *Service) keepPoints(v *netdir.View, now time.Time) time.Duration {
 	list := v.Consensus().Params
 	s.points = slices.DeleteFunc(s.points, func(p *point) bool { return s.pointGone(v, p, now) })
 	live := s.live(now)
 	want := s.set.points()
-	missing := want - len(live)
+	missing := want
+	for _, p := range live {
+		if !p.falters() {
+			missing--
+		}
+	}
+	missing = min(missing, 2*want-len(live)) // those that falter may come back, or not
 	if len(live) == 0 {
 		missing += int(list.Of(params.HSIntroNumExtra)) // the first ones to be there stay
 	}

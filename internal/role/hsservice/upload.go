@@ -31,6 +31,9 @@ const (
 // and tells that something has happened.
 const shortTime = 10 * time.Second
 
+// urgentTime is how long if the last descriptor leads nowhere any more.
+const urgentTime = 2 * time.Second
+
 const (
 	firstUploadRetry = 5 * time.Second
 	maxUploadRetry   = 10 * time.Minute
@@ -99,20 +102,22 @@ func (s *Service) listed() (list []*point) {
 }
 
 // ready returns the introduction points that descriptors are to have, or nil and how long to wait for that to change: while some
-// are missing, and may be there soon. One that has lost its circuit stays, as long as it is to get another one.
+// are missing, and may be there soon. One that has lost its circuit stays, as long as it is likely to get another one.
 func (s *Service) ready(now time.Time) (list []*point, wait time.Duration) {
 	live := s.live(now)
-	have, pending := established(live), false
+	have, pending, useful := established(live), false, false
 	if have == 0 {
 		s.short = time.Time{}
 		return nil, time.Hour
 	}
 	for _, p := range live {
-		if p.circ != nil || p.listed {
+		if p.circ != nil || p.listed && !p.falters() {
 			list = append(list, p)
 		}
 		pending = pending || p.circ == nil
+		useful = useful || p.circ != nil && p.listed
 	}
+	list = list[:min(len(list), MaxPoints)]
 	if len(list) >= s.set.points() || !pending {
 		s.short = time.Time{}
 		return list, 0
@@ -120,7 +125,11 @@ func (s *Service) ready(now time.Time) (list []*point, wait time.Duration) {
 	if s.short.IsZero() {
 		s.short = now
 	}
-	if left := s.short.Add(shortTime).Sub(now); left > 0 {
+	patience := shortTime
+	if !useful {
+		patience = urgentTime
+	}
+	if left := s.short.Add(patience).Sub(now); left > 0 {
 		return nil, left
 	}
 	return list, 0
