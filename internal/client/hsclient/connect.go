@@ -53,25 +53,26 @@ func (c *Client) connect(ctx context.Context, s *session) (*circuit.Circuit, err
 }
 
 // usable returns a descriptor with an introduction point that may be tried. before is the one that was used so far, and last
-// what it failed with, if any.
+// what it failed with, if any. Where one directory has nothing better than what has failed, another may.
 func (c *Client) usable(ctx context.Context, s *session, before *descriptor, last error) (*descriptor, error) {
-	d, err := c.descriptor(ctx, s.key.service, func(d *descriptor) bool {
-		return c.usableLocked(s, d) && (d.PoW == nil || c.cfg.Env.Now().Before(d.PoW.Expires))
-	})
-	if err != nil {
-		if e, ok := errors.AsType[*Error](err); ok && before != nil && e.Reason == NotFound {
-			return nil, c.introError(s, before, last) // it is not the directories that are to blame
+	for {
+		d, err := c.descriptor(ctx, s.key.service, func(d *descriptor) bool {
+			return c.usableLocked(s, d) && (d.PoW == nil || c.cfg.Env.Now().Before(d.PoW.Expires))
+		})
+		if err != nil {
+			if e, ok := errors.AsType[*Error](err); ok && before != nil && e.Reason == NotFound {
+				return nil, c.introError(s, before, last) // it is not the directories that are to blame
+			}
+			return nil, err
 		}
-		return nil, err
+		c.mu.Lock()
+		ok := c.usableLocked(s, d)
+		c.mu.Unlock()
+		if ok {
+			return d, nil
+		}
+		before = d
 	}
-	c.mu.Lock()
-	ok := c.usableLocked(s, d)
-	c.mu.Unlock()
-	if !ok {
-		c.forgetAsked(d.blinded)
-		return nil, c.introError(s, d, last)
-	}
-	return d, nil
 }
 
 // attempt is what there is of a connection that is being made.
