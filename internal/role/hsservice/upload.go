@@ -163,11 +163,11 @@ func (s *Service) upload(d *descriptor, u *upload) {
 			defer cancel()
 			err = s.cfg.Net.Publish(ctx, dir, text)
 		})
-		s.do(func(now time.Time) { s.uploadDone(u, dir, version, err, now) })
+		s.do(func(now time.Time) { s.uploadDone(d, u, dir, version, err, now) })
 	})
 }
 
-func (s *Service) uploadDone(u *upload, dir *netdir.Relay, version int, err error, now time.Time) {
+func (s *Service) uploadDone(d *descriptor, u *upload, dir *netdir.Relay, version int, err error, now time.Time) {
 	u.busy = false
 	s.uploading--
 	if err != nil {
@@ -176,9 +176,21 @@ func (s *Service) uploadDone(u *upload, dir *netdir.Relay, version int, err erro
 		s.lastRefuse = err
 		s.log.Debug("directory did not take a descriptor", "service", s.name(), "directory", safelog.Of(dir.Nickname), "err", err)
 		s.publish(Event{Kind: UploadFailed, Dir: dir, Err: err})
+		d.dirty = d.dirty || d.unwanted()
 		return
 	}
 	u.has, u.failures = version, 0
 	s.log.Debug("directory has taken a descriptor", "service", s.name(), "directory", safelog.Of(dir.Nickname))
 	s.publish(Event{Kind: Uploaded, Dir: dir})
+}
+
+// unwanted tells whether all directories have answered, and none has taken the last version. They may have a later one: of this
+// second, if the service was started again at once, or of an hour that was wrong.
+func (d *descriptor) unwanted() bool {
+	for _, u := range d.dirs {
+		if u.wanted && (u.busy || u.has == d.version || u.failures == 0) {
+			return false
+		}
+	}
+	return true
 }
