@@ -240,6 +240,9 @@ func (node *Node) Kick(sig os.Signal) error {
 	return p.Signal(sig)
 }
 
+// PID is the id of the node's process.
+func (node *Node) PID() int { return node.process().PID() }
+
 // Usage measures the node's process.
 func (node *Node) Usage() (ctor.Usage, error) { return node.process().Usage() }
 

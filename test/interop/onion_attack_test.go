@@ -1,0 +1,205 @@
+package interop_test
+
+import (
+	"encoding/hex"
+	"fmt"
+
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tropea-net/tropea/internal/kit/ctor"
+	"github.com/tropea-net/tropea/internal/kit/testnet"
+	"github.com/tropea-net/tropea/internal/wire/socksmsg"
+	"github.com/tropea-net/tropea/internal/wire/statedoc"
+)
+
+// TestOnionAttacks has an onion service in a network of ours: its host and a client are watched for whatever goes past their
+// guards, and then all its introduction points die at once.
+func TestOnionAttacks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a network takes 10 seconds")
+	}
+	setTrap(t)
+	bin, begin := build(t), time.Now()
+	n, err := testnet.Start(deadline(t, startTimeout), testnet.Config{
+		Authorities: 3, Relays: 12, Exits: 1, Clients: 1, Bins: map[string]string{testnet.All: bin}, Dir: os.Getenv("TROPEA_INTEROP_DIR"),
+	})
+	must(t, err)
+	t.Cleanup(func() { must(t, n.Close()) })
+	t.Logf("the network is up after %v", time.Since(begin).Round(time.Millisecond))
+	b := &bed{net: n, web: newWeb(t), client: n.Node("client1")}
+	showLog(t, b.client)
+	dir := t.TempDir()
+	host := startOwnOnion(t, b, bin, filepath.Join(dir, "host"), []string{
+		"HiddenServiceDir " + filepath.Join(dir, "service", "web"), "HiddenServicePort 80 " + b.web.target(loopback),
+	}, 1)
+	t.Cleanup(func() {
+		if log, err := host.proc.Log(); t.Failed() && err == nil {
+			t.Logf("the log of the host:\n%s", log)
+		}
+	})
+	name := hostname(t, filepath.Join(dir, "service", "web"))
+	t.Run("leaks", func(t *testing.T) { testLeaks(t, b, bin, host, name) })
+	t.Run("introduction points die", func(t *testing.T) { testIntroDeath(t, b, host, name) })
+	warnings, err := n.ProtocolWarnings()
+	must(t, err)
+	for _, line := range warnings {
+		if !strings.Contains(line, "Problem bootstrapping") { // before the first vote
+			t.Error("protocol warning: ", line)
+		}
+	}
+}
+
+// maxGuards is how many guards a client has in use: one for circuits, and three for documents.
+const maxGuards = 3
+
+// testLeaks starts host and client with the consensus that they have: from then on there is no reason to connect to anybody but
+// guards. Before that clients ask authorities for one.
+//
+// https://spec.torproject.org/guard-spec/
+func testLeaks(t *testing.T, b *bed, bin string, host *ownOnion, name string) {
+	must(t, host.proc.Stop())
+	must(t, b.client.Stop())
+	proc, err := ctor.Start(ctor.Config{Name: "host", Bin: bin, Dir: host.dir, Torrc: host.torrc})
+	must(t, err)
+	host.proc = proc
+	atHost := watchSockets(t, host.proc.PID())
+	must(t, b.client.Restart(deadline(t, joinTimeout)))
+	atClient := watchSockets(t, b.client.PID())
+	host.wait(t, 2)
+	must(t, b.client.WaitReady(deadline(t, joinTimeout)))
+	must(t, download(deadline(t, taskTimeout), viaGo, proxyURL(b.client.SOCKS, ""), "http://"+name+"/body", "leak", 100_000))
+
+	plain := b.name("leaks")
+	must(t, download(deadline(t, taskTimeout), viaGo, proxyURL(b.client.SOCKS, ""), b.web.url(plain, "/body"), "plain", 1000))
+	for _, target := range []string{onion, "expyuzz4wqqyqhjn.onion", "x" + onion, "www." + name, "unknown.test", "localhost", "10.0.0.1"} {
+		conn, reply, err := ask(deadline(t, taskTimeout), b.client.SOCKS, connect(target, 80))
+		onion := strings.HasSuffix(target, ".onion") && !strings.HasSuffix(target, name)
+		if err == nil && reply.Code == socksmsg.Succeeded && onion {
+			t.Errorf("%s can be reached", target)
+		}
+		if conn != nil {
+			conn.Close()
+		}
+	}
+	if b.net.DNS.Queries(plain) == 0 || b.net.DNS.Queries(name) > 0 || b.net.DNS.Queries(onion) > 0 {
+		t.Errorf("exits were asked %d times for the name, %d times for onion addresses", b.net.DNS.Queries(plain), b.net.DNS.Queries(name)+b.net.DNS.Queries(onion))
+	}
+	if atHost != nil {
+		target := netip.MustParseAddrPort(b.web.target(loopback))
+		socks := netip.MustParseAddrPort(b.client.SOCKS)
+		b.wantGuards(t, "host", atHost, ctor.DataDir(host.dir), func(s socket) bool { return !s.listens && s.remote == target })
+		b.wantGuards(t, "client", atClient, ctor.DataDir(b.client.Dir), func(s socket) bool { return s.local == socks })
+	}
+	log, err := host.proc.Log()
+	must(t, err)
+	for line := range strings.Lines(log + readLog(t, b.client)) {
+		if strings.Contains(line, traceMark) {
+			t.Errorf("a name was looked up: %s", line)
+		}
+	}
+}
+
+// wantGuards checks that all sockets led to guards, and to few of those, but for those that are allowed.
+func (b *bed) wantGuards(t *testing.T, name string, w *watch, data string, allowed func(socket) bool) {
+	t.Helper()
+	sockets := w.end()
+	text, err := os.ReadFile(filepath.Join(data, "state"))
+	must(t, err)
+	doc, err := statedoc.Parse(text)
+	must(t, err)
+	guards, errs := doc.Guards()
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	sampled := map[netip.AddrPort]string{}
+	for _, g := range guards {
+		for _, node := range b.net.Nodes() {
+			if strings.EqualFold(node.Fingerprint, hex.EncodeToString(g.RSA[:])) {
+				sampled[netip.MustParseAddrPort(node.ORPort)] = node.Name
+			}
+		}
+	}
+	used := map[string]bool{}
+	for _, s := range sockets {
+		guard := sampled[s.remote]
+		switch {
+		case allowed(s):
+		case s.proto == "tcp" && !s.listens && guard != "":
+			used[guard] = true
+		default:
+			t.Errorf("%s: %v", name, s)
+		}
+	}
+	if len(used) == 0 || len(used) > maxGuards {
+		t.Errorf("%s has used guards %v", name, used)
+	}
+	t.Logf("%s: %d sockets in %d looks at them, guards %v of %d", name, len(sockets), w.samples, used, len(sampled))
+}
+
+var introEstablished = regexp.MustCompile(`introduction point established: .*relay=(\S+)`)
+
+// maxRecovery is how long the service may be away for a client of ours; on an idle machine it takes some ten seconds.
+const maxRecovery = time.Minute
+
+// testIntroDeath kills all introduction points of a service, and tells how long clients that know no others, ours and C tor's, need
+// to reach it again.
+func testIntroDeath(t *testing.T, b *bed, host *ownOnion, name string) {
+	clients := map[string]*testnet.Node{"ours": b.client}
+	if tor, err := ctor.Find("tor"); err == nil {
+		clients["C tor"] = b.add(t, testnet.NodeConfig{Name: "client2", Bin: tor})
+	}
+	get := func(node *testnet.Node, user string) error {
+		return download(deadline(t, taskTimeout), viaGo, proxyURL(node.SOCKS, user), "http://"+name+"/body", user, 1000)
+	}
+	for _, node := range clients { // so that they have the descriptor
+		must(t, get(node, "before"))
+	}
+	log, err := host.proc.Log()
+	must(t, err)
+	var points []string
+	for _, m := range introEstablished.FindAllStringSubmatch(log, -1) {
+		points = append(points, m[1])
+	}
+	if len(points) < 3 {
+		t.Fatalf("introduction points %v", points)
+	}
+	points = points[len(points)-3:]
+	for _, p := range points {
+		b.net.Node(p).Kill()
+	}
+	start := time.Now()
+	type result struct {
+		who   string
+		took  time.Duration
+		tries int
+		err   error
+	}
+	results := make(chan result)
+	for who, node := range clients {
+		go func() {
+			r := result{who: who}
+			for {
+				r.tries++
+				if r.err = get(node, fmt.Sprint("after", r.tries)); r.err == nil || time.Since(start) > 2*maxRecovery {
+					break
+				}
+				time.Sleep(time.Second) // as somebody who tries again
+			}
+			r.took = time.Since(start)
+			results <- r
+		}()
+	}
+	for range clients {
+		r := <-results
+		t.Logf("after the death of %v, %s reaches the service in %v, at attempt %d", points, r.who, r.took.Round(time.Millisecond), r.tries)
+		if r.err != nil || r.who == "ours" && r.took > maxRecovery {
+			t.Errorf("%s: the service was away for %v: %v", r.who, r.took, r.err)
+		}
+	}
+}
