@@ -134,10 +134,12 @@ type service struct {
 
 	mu       sync.Mutex // guards the fields below
 	revision uint64
+	intro    *fakepeer.Circuit // on which the last introduction has come
 	seen
 
 	// What makes it dishonest; nil does nothing.
 	dir       func(n int, honest []byte) []byte                                  // the answer to the n-th fetch; nil is 404
+	extend    func(c *fakepeer.Circuit, hop int, body []byte) (handled bool)     // EXTEND2 has come
 	ask       func(c *fakepeer.Circuit, cookie [20]byte) (handled bool)          // ESTABLISH_RENDEZVOUS has come
 	introduce func(c *fakepeer.Circuit, point, n int) (handled bool)             // the n-th INTRODUCE1 has come
 	meet      func(c *fakepeer.Circuit, r *hsntor.Request, n int) (handled bool) // the service wants to answer
@@ -241,6 +243,8 @@ func (s *service) message(c *fakepeer.Circuit, hop int, m relaymsg.Msg) bool {
 	case relaymsg.CmdDrop:
 		s.padding = append(s.padding, fmt.Sprintf("hop %d: DROP", hop+1))
 		return true
+	case relaymsg.CmdExtend2:
+		return s.extend != nil && s.extend(c, hop, m.Body)
 	case relaymsg.CmdEstablishRendezvous:
 		s.padding = append(s.padding, m.Cmd.String())
 		cookie := must(relaymsg.ParseEstablishRendezvous(m.Body)).Cookie
@@ -260,6 +264,7 @@ func (s *service) message(c *fakepeer.Circuit, hop int, m relaymsg.Msg) bool {
 func (s *service) introduce1(c *fakepeer.Circuit, hop int, body []byte) {
 	in := must(relaymsg.ParseIntroduce(body))
 	n := len(s.introduced)
+	s.intro = c
 	point := slices.IndexFunc(s.points, func(p hsntor.Point) bool { return p.AuthKey == in.AuthKey })
 	s.introduced = append(s.introduced, point)
 	if s.introduce != nil && s.introduce(c, point, n) {
@@ -308,6 +313,7 @@ type setup struct {
 	clients [][32]byte
 	none    bool // there is no directory at first
 	padding *circuit.PaddingAccount
+	hooks   *fakepeer.Hooks // of the relay, besides Message; nil for none
 }
 
 func run(t *testing.T, su setup, f func(b *bed)) {
@@ -320,10 +326,15 @@ func run(t *testing.T, su setup, f func(b *bed)) {
 		if !su.none {
 			b.dir.view = newView(time.Now())
 		}
+		var hooks fakepeer.Hooks
+		if su.hooks != nil {
+			hooks = *su.hooks
+		}
+		hooks.Message = b.service.message
 		net := memnet.New(memnet.Link{Latency: 20 * time.Millisecond})
 		client := net.Host("client", netip.MustParseAddr("192.0.2.1"))
 		b.relay = fakepeer.New(t, fakepeer.Config{
-			Identity: ids[0], Others: ids, Dir: b.service.serve, Hooks: fakepeer.Hooks{Message: b.service.message},
+			Identity: ids[0], Others: ids, Dir: b.service.serve, Hooks: hooks,
 			Stream: func(target string) fakepeer.Handler {
 				b.service.mu.Lock()
 				defer b.service.mu.Unlock()

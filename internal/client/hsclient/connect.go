@@ -202,6 +202,10 @@ func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *
 	in.circ.StartPadding(padding.Intro)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
+	lost := in.circ.Done()
+	if len(in.ack) > 0 { // it has answered, and closed the circuit perhaps
+		lost = nil
+	}
 	select { // the service may come before the answer does
 	case status := <-in.ack:
 		if status != relaymsg.IntroduceOK {
@@ -215,7 +219,7 @@ func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *
 		}
 		keep = true
 		a.finish(in, began)
-	case <-in.circ.Done():
+	case <-lost:
 		a.blame(p, func(f *failure) { f.unreachable++ })
 		return nil, &Error{IntroFailed, in.circ.Err()}
 	case <-timer.C:
