@@ -122,8 +122,9 @@ func (s *Settings) points() int {
 // Bounds of what clients can make the service do.
 const (
 	workers       = 2
-	maxWaiting    = 1024 // INTRODUCE2 messages that wait for a worker: half a megabyte. More are dropped, and counted
-	maxMeetings   = 256  // rendezvous that are being built at a time; others wait in the queue
+	maxWaiting    = 1024    // INTRODUCE2 messages that wait for a worker: half a megabyte. More are dropped, and counted
+	maxOvertime   = 1 << 14 // introductions by an introduction point that is to be replaced: it remembers all, and another may not come
+	maxMeetings   = 256     // rendezvous that are being built at a time; others wait in the queue
 	maxStreams    = 1 << 14
 	establishTime = time.Minute      // for an introduction point to be there
 	meetTime      = 30 * time.Second // for a client to be met, whatever has to be tried again

@@ -27,8 +27,12 @@ type introduction struct {
 // introduced takes an introduction. The reader of a link calls it: if the workers cannot keep up, introductions are lost.
 func (s *Service) introduced(p *point, body []byte) {
 	s.received.Add(1)
-	if p.left.Add(-1) == 0 {
+	switch left := p.left.Add(-1); {
+	case left == 0:
 		s.wake() // so that the owner replaces it
+	case left < -maxOvertime:
+		s.dropped.Add(1)
+		return
 	}
 	select {
 	case s.intros <- introduction{p, bytes.Clone(body)}:
@@ -92,12 +96,15 @@ func (s *Service) judge(in introduction) error {
 	if err != nil {
 		return err
 	}
-	if in.point.replays.repeated(m.Encrypted) {
+	if in.point.replays.has(m.Encrypted) {
 		return errReplay
 	}
 	r, err := in.point.keys.Open(in.body, k.subcredentials...)
 	if err != nil {
 		return err
+	}
+	if in.point.replays.repeated(m.Encrypted) { // while it was opened
+		return errReplay
 	}
 	if s.cookies.repeated(r.Cookie, time.Now()) {
 		return errCookie

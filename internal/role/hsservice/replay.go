@@ -13,7 +13,17 @@ type replays struct {
 	seen map[[sha256.Size]byte]struct{}
 }
 
-// repeated takes the encrypted part of an introduction, and tells whether it has come before.
+// has tells whether the encrypted part of an introduction has come before.
+func (r *replays) has(encrypted []byte) bool {
+	sum := sha256.Sum256(encrypted)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.seen[sum]
+	return ok
+}
+
+// repeated takes the encrypted part of an introduction that a client has made, and tells whether it has come before. What is not
+// authentic is not remembered: it would take room, and could stand in the way of what is.
 func (r *replays) repeated(encrypted []byte) bool {
 	sum := sha256.Sum256(encrypted)
 	r.mu.Lock()
