@@ -27,6 +27,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	becomeWatched()
 	if name := os.Getenv(traceProbe); name != "" {
 		net.DefaultResolver.LookupHost(context.Background(), name)
 		return
