@@ -87,7 +87,7 @@ func (m *Manager) inside(ctx context.Context, need InsideNeed) (Inside, []*netdi
 		defer cancel()
 		if err := in.Circ.Extend(timed, *need.End); err != nil {
 			in.Circ.Close()
-			return Inside{}, in.path, &BuildError{Err: &extendError{len(in.path) + 1, err}, Cause: context.Cause(ctx)}
+			return Inside{}, in.path, &BuildError{Err: &extendError{len(in.path) + 1, err}, Cause: context.Cause(ctx), AtEnd: true}
 		}
 		return in, in.path, nil
 	}

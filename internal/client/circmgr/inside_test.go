@@ -45,7 +45,7 @@ func TestInside(t *testing.T) {
 				b.Errorf("a circuit of %d hops, want %d", n, want)
 			}
 			p := pathOf(in.path)
-			if p[0] != 0 || p[1] == 0 || p[1] == p[2] || target != nil && (p[1] == 3 || p[2] == 3) || in.Last != in.path[2] {
+			if p[0] != 0 || p[1] == 0 || p[1] == p[2] || p[2] == p[0] || target != nil && (p[1] == 3 || p[2] == 3) || in.Last != in.path[2] {
 				b.Errorf("path %v", p)
 			}
 			seconds[p[1]], thirds[p[2]] = true, true

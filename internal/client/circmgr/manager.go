@@ -228,7 +228,7 @@ func (m *Manager) Exit(ctx context.Context, need Need) (Lease, error) {
 	if m.do(func(time.Time) { m.forget(r); last <- m.trouble() }) {
 		select {
 		case err := <-last:
-			return Lease{}, &BuildError{err, context.Cause(ctx)}
+			return Lease{}, &BuildError{Err: err, Cause: context.Cause(ctx)}
 		case <-m.done:
 		}
 	}

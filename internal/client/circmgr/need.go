@@ -38,6 +38,7 @@ var (
 type BuildError struct {
 	Err   error // the last failure, ErrNoDirectory or ErrSlow
 	Cause error // of the end of the wait; nil if waiting was of no use
+	AtEnd bool  // all hops were there but the last one, which the caller has chosen
 }
 
 func (e *BuildError) Error() string { return fmt.Sprintf("no circuit: %v", e.Err) }

@@ -2,6 +2,7 @@ package circmgr
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
@@ -40,7 +41,8 @@ func (m *Manager) alone(ctx context.Context, end *circuit.Hop, choose func(*netd
 	}
 	circ, err := m.buildAlone(ctx, path, list, opts)
 	if err != nil {
-		return nil, path, &BuildError{Err: err, Cause: context.Cause(ctx)}
+		at, ok := errors.AsType[*extendError](err)
+		return nil, path, &BuildError{Err: err, Cause: context.Cause(ctx), AtEnd: ok && end != nil && at.hop == len(list)}
 	}
 	return circ, path, nil
 }

@@ -17,6 +17,7 @@ import (
 
 const (
 	maxMeetings = 6                // times that a service may stay away, or a rendezvous point fail, before a request does
+	maxLost     = 12               // ways to introduction points that come to nothing before they are there
 	patience    = 30 * time.Second // with a rendezvous point, an introduction point, and a service (MAX_REND_TIMEOUT)
 	maxConnect  = 5 * time.Minute  // with all of it; who asks has mostly given up before
 )
@@ -48,6 +49,9 @@ func (c *Client) connect(ctx context.Context, s *session) (*circuit.Circuit, err
 		c.note(s, err)
 		if a.failed >= maxMeetings {
 			return nil, because(RendFailed, err)
+		}
+		if a.lost >= maxLost {
+			return nil, err
 		}
 	}
 }
@@ -84,6 +88,7 @@ type attempt struct {
 	rend   chan made     // the rendezvous point, when it is ready; nil if none was asked for
 	intro  *introduction // a circuit whose introduction point has refused us; nil if there is none
 	failed int           // meetings
+	lost   int           // ways to introduction points
 	last   error
 }
 
@@ -120,7 +125,11 @@ func (a *attempt) meet(ctx context.Context) (*circuit.Circuit, error) {
 	a.wantRendezvous(ctx)
 	in, err := a.introduceAt(ctx, p)
 	if err != nil {
-		if ctx.Err() == nil {
+		switch e, ok := errors.AsType[*circmgr.BuildError](err); {
+		case ctx.Err() != nil:
+		case ok && !e.AtEnd: // it was not even asked; if many circuits are being made, that must not use up all of them
+			a.lost++
+		default:
 			a.blame(p, func(f *failure) { f.unreachable++ })
 		}
 		return nil, &Error{IntroFailed, err}
@@ -228,6 +237,7 @@ func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *
 	case <-r.joined:
 		keep = true
 		a.finishLater(in, began)
+		a.praise(p)
 		return r.circ, nil
 	case <-r.circ.Done():
 		a.failed++
@@ -238,6 +248,7 @@ func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *
 	timer.Reset(patience)
 	select {
 	case <-r.joined:
+		a.praise(p)
 		return r.circ, nil
 	case <-r.circ.Done():
 		err = r.circ.Err()

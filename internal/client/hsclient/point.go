@@ -97,3 +97,12 @@ func (c *Client) blame(p *point, f func(*failure)) {
 	defer c.mu.Unlock()
 	f(c.failures.note(p.key, c.cfg.Env.Now()))
 }
+
+// praise forgets that an introduction point could not be reached, since it could.
+func (c *Client) praise(p *point) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.failures.of(p.key, c.cfg.Env.Now()); f != nil {
+		f.unreachable = 0
+	}
+}

@@ -121,6 +121,9 @@ func (s *Service) judge(in introduction) error {
 		return err
 	}
 	_, c.cc = r.Exts.Get(circext.TypeCCRequest)
+	if len(k.pow) > 0 {
+		s.log.Debug("client waits in the queue", "service", s.name(), "effort", effort)
+	}
 	s.publish(Event{Kind: Introduced})
 	s.do(func(now time.Time) { s.queue.push(c, effort, now) })
 	return nil
