@@ -3,7 +3,6 @@ package interop_test
 import (
 	"encoding/hex"
 	"fmt"
-
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -35,24 +34,23 @@ func TestOnionAttacks(t *testing.T) {
 	t.Logf("the network is up after %v", time.Since(begin).Round(time.Millisecond))
 	b := &bed{net: n, web: newWeb(t), client: n.Node("client1")}
 	showLog(t, b.client)
-	dir := t.TempDir()
-	host := startOwnOnion(t, b, bin, filepath.Join(dir, "host"), []string{
-		"HiddenServiceDir " + filepath.Join(dir, "service", "web"), "HiddenServicePort 80 " + b.web.target(loopback),
-	}, 1)
-	t.Cleanup(func() {
-		if log, err := host.proc.Log(); t.Failed() && err == nil {
-			t.Logf("the log of the host:\n%s", log)
-		}
-	})
-	name := hostname(t, filepath.Join(dir, "service", "web"))
+	onions := &onionBed{bed: b, bin: bin, files: n.Dir()}
+	host := onions.newHost(t, ours, "host",
+		"HiddenServiceDir "+filepath.Join(n.Dir(), "host", "service", "web"), "HiddenServicePort 80 "+b.web.target(loopback))
+	must(t, host.start())
+	must(t, host.wait(deadline(t, startTimeout), 1))
+	name := host.address(t, "web")
 	// Both start with the consensus that they have: from then on there is no reason to connect to anybody but guards. Before that
 	// clients ask authorities for one.
 	must(t, host.proc.Stop())
 	must(t, b.client.Stop())
+	log, err := host.proc.Log()
+	must(t, err)
+	host.begin = len(log)
 	var atHost *watch
 	host.proc, atHost = startWatched(t, ctor.Config{Name: "host", Bin: bin, Dir: host.dir, Torrc: host.torrc})
 	client, atClient := startWatched(t, ctor.Config{Name: "client", Bin: bin, Dir: b.client.Dir, Torrc: torrcOf(t, b.client.Dir)})
-	host.wait(t, 2)
+	must(t, host.wait(deadline(t, joinTimeout), 1))
 	must(t, client.WaitBootstrap(deadline(t, joinTimeout), 100))
 	t.Run("leaks", func(t *testing.T) { testLeaks(t, b, host, name, atHost, atClient) })
 	t.Run("introduction points die", func(t *testing.T) { testIntroDeath(t, b, host, name) })
@@ -71,7 +69,7 @@ const maxGuards = 3
 // testLeaks has the client ask for all kinds of things, and then looks at what client and host have done.
 //
 // https://spec.torproject.org/guard-spec/
-func testLeaks(t *testing.T, b *bed, host *ownOnion, name string, atHost, atClient *watch) {
+func testLeaks(t *testing.T, b *bed, host *onionHost, name string, atHost, atClient *watch) {
 	must(t, download(deadline(t, taskTimeout), viaGo, proxyURL(b.client.SOCKS, ""), "http://"+name+"/body", "leak", 100_000))
 
 	plain := b.name("leaks")
@@ -160,7 +158,7 @@ const maxRecovery = time.Minute
 
 // testIntroDeath kills all introduction points of a service, and tells how long clients that know no others, ours and C tor's, need
 // to reach it again.
-func testIntroDeath(t *testing.T, b *bed, host *ownOnion, name string) {
+func testIntroDeath(t *testing.T, b *bed, host *onionHost, name string) {
 	clients := map[string]*testnet.Node{"ours": b.client}
 	if tor, err := ctor.Find("tor"); err == nil {
 		clients["C tor"] = b.add(t, testnet.NodeConfig{Name: "client2", Bin: tor})
