@@ -19,15 +19,30 @@ const (
 	maxMeetings = 6                // times that a service may stay away, or a rendezvous point fail, before a request does
 	maxLost     = 12               // ways to introduction points that come to nothing before they are there
 	patience    = 30 * time.Second // with a rendezvous point, an introduction point, and a service (MAX_REND_TIMEOUT)
+	early       = 8 * time.Second  // after that time another way is tried beside one on which the service has not come
 	maxConnect  = 5 * time.Minute  // with all of it; who asks has mostly given up before
 )
 
 // connect meets the service of s. It goes on as long as there are introduction points that may lead to it.
 func (c *Client) connect(ctx context.Context, s *session) (*circuit.Circuit, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, maxConnect, errTooLong)
-	a := attempt{Client: c, s: s}
+	ctx, met := context.WithCancel(ctx)
+	a := attempt{Client: c, s: s, met: met, late: make(chan *rendezvous, maxMeetings)}
 	defer a.drop()
 	defer cancel()
+	defer met()
+	circ, err := a.run(ctx)
+	if err != nil {
+		if r := a.awaitLate(); r != nil {
+			return r.circ, nil
+		}
+	}
+	return circ, err
+}
+
+// run tries one introduction point after the other.
+func (a *attempt) run(ctx context.Context) (*circuit.Circuit, error) {
+	c, s := a.Client, a.s
 	for {
 		d, err := c.usable(ctx, s, a.desc, a.last)
 		if err != nil {
@@ -90,6 +105,10 @@ type attempt struct {
 	failed int           // meetings
 	lost   int           // ways to introduction points
 	last   error
+
+	waits int              // goroutines that wait for the service where it has not come early
+	late  chan *rendezvous // each of them sends one: where it has come after all, or nil
+	met   func()           // ends the search for other ways
 }
 
 // made is a rendezvous point, or why there is none.
@@ -98,9 +117,14 @@ type made struct {
 	err error
 }
 
-// drop closes what has not led anywhere.
+// drop closes what has not led anywhere. The context has ended before.
 func (a *attempt) drop() {
 	a.closeIntro()
+	for ; a.waits > 0; a.waits-- {
+		if r := <-a.late; r != nil {
+			r.close()
+		}
+	}
 	if a.rend != nil {
 		if m := <-a.rend; m.r != nil {
 			m.r.close()
@@ -148,10 +172,48 @@ func (a *attempt) meet(ctx context.Context) (*circuit.Circuit, error) {
 		return nil, &Error{RendFailed, err}
 	}
 	circ, err := a.introduce(ctx, p, in, m.r)
-	if err != nil && a.rend == nil {
+	switch {
+	case err == nil, a.rend != nil:
+	case errors.Is(err, errLate):
+		a.waitLate(ctx, m.r)
+	default:
 		m.r.close()
 	}
 	return circ, err
+}
+
+// waitLate goes on waiting for the service at r, while other ways are tried. It takes r.
+func (a *attempt) waitLate(ctx context.Context, r *rendezvous) {
+	a.waits++
+	late, met := a.late, a.met // has room for all
+	safego.Go(&a.wg, a.log, "rendezvous", func() {
+		var come *rendezvous
+		defer func() { late <- come }()
+		timer := time.NewTimer(patience - early)
+		defer timer.Stop()
+		select {
+		case <-r.joined:
+			come = r
+			met()
+			return
+		case <-r.circ.Done():
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		r.close()
+	})
+}
+
+// awaitLate returns where the service has come late, or nil once there is no hope any more. No other ways are being tried.
+func (a *attempt) awaitLate() *rendezvous {
+	for a.waits > 0 { // all of them end with the context, if not before
+		r := <-a.late
+		a.waits--
+		if r != nil {
+			return r
+		}
+	}
+	return nil
 }
 
 // wantRendezvous begins to make a rendezvous point, unless one is being made or is there.
@@ -245,7 +307,8 @@ func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	timer.Reset(patience)
+	// A relay may keep an introduction point after its service has gone, and say that all is well: it has not heard of it yet.
+	timer.Reset(early)
 	select {
 	case <-r.joined:
 		a.praise(p)
@@ -253,7 +316,7 @@ func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *
 	case <-r.circ.Done():
 		err = r.circ.Err()
 	case <-timer.C:
-		err = errAbsent
+		err = errLate
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

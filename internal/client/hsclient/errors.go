@@ -69,7 +69,7 @@ var (
 	errNoPoints  = errors.New("no usable introduction point is left")
 	errNoDirs    = errors.New("no directory is left to ask")
 	errAckSlow   = errors.New("introduction point did not answer in time")
-	errAbsent    = errors.New("service did not come in time")
+	errLate      = errors.New("service has not come yet")
 	errEstablish = errors.New("rendezvous point did not answer in time")
 	errOtherKey  = errors.New("descriptor of another key")
 	errIncrement = errors.New("descriptor has a SENDME increment that is out of range")

@@ -42,13 +42,14 @@ type point struct {
 	hop   circuit.Hop
 }
 
-// pickPoint chooses one of the usable introduction points by chance, and prefers those that the user has not excluded. It
-// returns nil if there is none.
+// pickPoint chooses one of the usable introduction points by chance, and prefers those that the user has not excluded, and of
+// these those that have failed least. It returns nil if there is none.
 func (c *Client) pickPoint(s *session, d *descriptor) *point {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.cfg.Env.Now()
-	var excluded *point
+	var best, excluded *point
+	least := 0 // failures of best
 	for _, i := range c.rand.Perm(len(d.Points)) {
 		p := &d.Points[i]
 		key := pointKey{s.key.service, authKey(p)}
@@ -65,12 +66,21 @@ func (c *Client) pickPoint(s *session, d *descriptor) *point {
 		r := &netdir.Relay{RSA: h.RSA, Addr: h.Addrs[0]}
 		switch {
 		case c.cfg.Select.Permits(r, false):
-			return found
+			n := 0
+			if f := c.failures.of(key, now); f != nil {
+				n = f.unreachable
+			}
+			if best == nil || n < least {
+				best, least = found, n
+			}
 		case c.cfg.Select.Permits(r, true):
 			excluded = found
 		}
 	}
-	return excluded
+	if best == nil {
+		return excluded
+	}
+	return best
 }
 
 // usableLocked tells whether an introduction point of d may be tried.
