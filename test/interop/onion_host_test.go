@@ -65,7 +65,7 @@ func (b *onionBed) newHost(t *testing.T, program, name string, services ...strin
 // take longer: a host then leaves clients waiting.
 func patient(program string) []string {
 	if program == theirs {
-		return []string{"LearnCircuitBuildTimeout 0"}
+		return []string{"LearnCircuitBuildTimeout 0", "CircuitBuildTimeout 3 seconds"}
 	}
 	return nil
 }

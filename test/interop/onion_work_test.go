@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +23,22 @@ import (
 // effort is what the service asks for in whose descriptor askEffort has written it.
 const effort = 64
 
-// efforts are what hosts say of a proof that was good.
-var efforts = map[string]string{theirs: "Adding introduction request to pqueue with effort: %d", ours: "effort=%d"}
+// efforts are what hosts say of those who wait to be met.
+var efforts = map[string]*regexp.Regexp{
+	theirs: regexp.MustCompile(`Adding introduction request to pqueue with effort: (\d+)`),
+	ours:   regexp.MustCompile(`client waits in the queue: .*effort=(\d+)`),
+}
+
+// mostEffort is the most that a client has made, in the log of a host.
+func mostEffort(program, log string) (most int) {
+	for _, m := range efforts[program].FindAllStringSubmatch(log, -1) {
+		n, err := strconv.Atoi(m[1])
+		if err == nil {
+			most = max(most, n)
+		}
+	}
+	return most
+}
 
 // askEffort publishes the descriptor of a service with another effort. Hosts ask for one when many clients have waited for five
 // minutes, which TestOnionRollover waits for; all that a client and a host do with it is the same here.
@@ -73,14 +89,15 @@ func waitLog(t *testing.T, node *testnet.Node, text string, more int, command st
 	}
 }
 
-// calmUse waits until no time period begins for a while, and returns the one that clients use.
+// calmUse waits until no time period has begun or begins in a while, and returns the one that all use.
 func calmUse(t *testing.T, c *ctor.Control) hskeys.Use {
 	t.Helper()
 	for ctx := deadline(t, 2*taskTimeout); ; {
 		validAfter, freshUntil := consensusTime(t, c, "valid-after"), consensusTime(t, c, "fresh-until")
 		clock, err := hskeys.NewClock(validAfter, freshUntil.Sub(validAfter), 1440, true)
 		must(t, err)
-		if time.Until(clock.PeriodStart(clock.Period().Next())) > 20*time.Second {
+		p := clock.Period()
+		if time.Since(clock.PeriodStart(p)) > 2*voting && time.Until(clock.PeriodStart(p.Next())) > 2*voting {
 			return clock.Fetch()
 		}
 		select {

@@ -27,6 +27,7 @@ var harmless = regexp.MustCompile(strings.Join([]string{
 	`http status code 404 \("Not found"\) .* while fetching consensus directory`,
 	`Problem bootstrapping\. Stuck at \d+% \(requesting_status\)`,
 	`We just marked ourself as down`,
+	`CircuitBuildTimeout is shorter`,
 	// an authority tests whether it can be reached, like every relay
 	`Client asked me to connect to myself`,
 	// about the network being small: weights, vanguards, an only exit, and paths that go to and fro
