@@ -196,16 +196,17 @@ func (m *mix) testRates(t *testing.T) {
 }
 
 // testRestart ends a host and starts it again. Clients, who know what was true before, must find it as soon as it is there.
-func (b *onionBed) testRestart(t *testing.T, h *onionHost) {
+func (b *onionBed) testRestart(t *testing.T, h *onionHost, end func(*ctor.Process) error) {
 	var mixes []*mix
 	for _, m := range b.mixes {
 		if m.host == h {
 			mixes = append(mixes, m)
+			m.failed = 0
 			must(t, b.get(t, m.client, "steady", m.open(t, "open", "80"), 1))
 		}
 	}
 	was := h.address(t, "open")
-	must(t, h.proc.Stop())
+	must(t, end(h.proc))
 	must(t, h.start())
 	begin := time.Now()
 	var wg sync.WaitGroup
