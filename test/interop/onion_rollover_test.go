@@ -38,11 +38,11 @@ func TestOnionRollover(t *testing.T) {
 			b.start(t, "MaxCircuitDirtiness 10 seconds")
 			ctx, stop := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
-			var watches []*watch
+			var vigils []*vigil
 			for _, client := range programs {
 				for _, host := range programs {
-					w := &watch{mix: mix{b: b, client: b.clients[client], host: b.hosts[host]}, addr: b.hosts[host].address(t, "open")}
-					watches = append(watches, w)
+					w := &vigil{mix: mix{b: b, client: b.clients[client], host: b.hosts[host]}, addr: b.hosts[host].address(t, "open")}
+					vigils = append(vigils, w)
 					wg.Go(func() { w.run(ctx, t) })
 				}
 			}
@@ -54,7 +54,7 @@ func TestOnionRollover(t *testing.T) {
 			}
 			stop()
 			wg.Wait()
-			for _, w := range watches {
+			for _, w := range vigils {
 				mu.Lock()
 				fmt.Fprintln(&table, w.row())
 				mu.Unlock()
@@ -68,8 +68,8 @@ func TestOnionRollover(t *testing.T) {
 	}
 }
 
-// A watch asks for a service again and again.
-type watch struct {
+// A vigil asks for a service again and again.
+type vigil struct {
 	mix
 	addr string
 
@@ -83,12 +83,12 @@ const watchHeader = `
 | client | host | relays | requests | failed | slower than 5 s | longest |
 |---|---|---|---|---|---|---|`
 
-func (w *watch) row() string {
+func (w *vigil) row() string {
 	return fmt.Sprintf("| %s | %s | %s | %d | %d | %d | %v |", programOf(w.client), w.host.program, w.b.relays,
 		w.asked, w.failed, w.slow, w.longest.Round(10*time.Millisecond))
 }
 
-func (w *watch) run(ctx context.Context, t *testing.T) {
+func (w *vigil) run(ctx context.Context, t *testing.T) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for i := 0; ; i++ {
@@ -102,7 +102,7 @@ func (w *watch) run(ctx context.Context, t *testing.T) {
 	}
 }
 
-func (w *watch) ask(t *testing.T, user string) {
+func (w *vigil) ask(t *testing.T, user string) {
 	ctx, cancel := context.WithTimeout(t.Context(), bulkTimeout)
 	defer cancel()
 	begin := time.Now()
