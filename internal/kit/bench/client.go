@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"time"
 
@@ -59,15 +60,33 @@ type contender struct {
 	program
 	node    *testnet.Node
 	counted *testnet.Node // whose CPU is measured; node if nil
+	host    *testnet.Node // whose CPU counts too, if any
+	onion   string        // address of the onion service that leads to the server; the server's name if empty
 	users   int
+}
+
+// dial opens a stream to the server.
+func (c *contender) dial(ctx context.Context, user string, s *server) (net.Conn, error) {
+	host, port := serverHost, s.port()
+	if c.onion != "" {
+		host, port = c.onion, onionPort
+	}
+	return dialSOCKS(ctx, c.node.SOCKS, user, host, port)
 }
 
 // usage is what the measured node has used so far.
 func (c *contender) usage() (ctor.Usage, error) {
+	node := c.node
 	if c.counted != nil {
-		return c.counted.Usage()
+		node = c.counted
 	}
-	return c.node.Usage()
+	u, err := node.Usage()
+	if err != nil || c.host == nil {
+		return u, err
+	}
+	h, err := c.host.Usage()
+	u.CPU += h.CPU
+	return u, err
 }
 
 // newUser returns a SOCKS user whose streams get circuits of their own.

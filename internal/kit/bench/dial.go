@@ -15,9 +15,9 @@ const serverHost = "load.test"
 // errEarlyData is the error of a proxy that sends more than the answer to what it got.
 var errEarlyData = errors.New("data before a request")
 
-// dialSOCKS connects to a port of the server by the proxy at addr. Connections with different users get different
+// dialSOCKS connects to a port of host by the proxy at addr. Connections with different users get different
 // circuits. The connection is closed when ctx ends.
-func dialSOCKS(ctx context.Context, addr, user string, port uint16) (net.Conn, error) {
+func dialSOCKS(ctx context.Context, addr, user, host string, port uint16) (net.Conn, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -25,7 +25,7 @@ func dialSOCKS(ctx context.Context, addr, user string, port uint16) (net.Conn, e
 	}
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	req := socksmsg.Request{
-		Version: socksmsg.Version5, Command: socksmsg.Connect, Host: serverHost, Port: port, User: user, Pass: "x",
+		Version: socksmsg.Version5, Command: socksmsg.Connect, Host: host, Port: port, User: user, Pass: "x",
 	}
 	if err := shakeHands(c, req); err != nil {
 		stop()

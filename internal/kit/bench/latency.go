@@ -15,12 +15,13 @@ const (
 type latencies struct {
 	connect []float64 // until the SOCKS reply
 	first   []float64 // until the first byte of the answer
+	end     []float64 // until its end
 }
 
-// ping sends a small request on a new stream, and adds what it took.
+// ping sends a small request on a new stream, reads the whole answer, and adds what that took.
 func (b *clientBench) ping(ctx context.Context, c *contender, user string, l *latencies) error {
 	begin := time.Now()
-	conn, err := dialSOCKS(ctx, c.node.SOCKS, user, b.server.port())
+	conn, err := c.dial(ctx, user, b.server)
 	if err != nil {
 		return err
 	}
@@ -33,8 +34,14 @@ func (b *clientBench) ping(ctx context.Context, c *contender, user string, l *la
 	if _, err := io.ReadFull(conn, answer[:]); err != nil {
 		return err
 	}
+	first := time.Since(begin)
+	// A stream that is closed before its end would send a message of its own, right before those of the next request.
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		return err
+	}
 	l.connect = append(l.connect, milliseconds(connected))
-	l.first = append(l.first, milliseconds(time.Since(begin)))
+	l.first = append(l.first, milliseconds(first))
+	l.end = append(l.end, milliseconds(time.Since(begin)))
 	return nil
 }
 

@@ -26,6 +26,7 @@ const synopsis = `usage: tropea bench client [flags]
        tropea bench directory [flags]
        tropea bench relay [flags]
        tropea bench place [flags]
+       tropea bench onion [flags]
        tropea bench soak [flags]
 
 Measures this program against another tor program, in turns, and reports both and their ratio.
@@ -34,6 +35,7 @@ Measures this program against another tor program, in turns, and reports both an
   directory   memory and time of a start with a cached directory as large as the public network's
   relay       CPU and throughput of cells that pass through a relay, circuits built, memory
   soak        half an hour of mixed traffic through a network half of C tor and half of ours: memory, goroutines, warnings
+  onion       first bytes and throughput of onion services: our ends in a network of C tor, and all nodes ours
   place       CPU, round trips and memory of a guard, a middle relay and an exit in a private network of C tor relays
 
 Each has --help.
@@ -56,6 +58,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		run = runRelay
 	case "place":
 		run = runPlace
+	case "onion":
+		run = runOnion
 	case "soak":
 		run = runSoak
 	case "help", "-h", "-help", "--help":

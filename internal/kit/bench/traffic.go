@@ -123,7 +123,7 @@ func (b *clientBench) awaitTaken(ctx context.Context, want int64) error {
 
 // open opens a stream and says what it is for.
 func (b *clientBench) open(ctx context.Context, c *contender, user string, mode byte) (net.Conn, error) {
-	conn, err := dialSOCKS(ctx, c.node.SOCKS, user, b.server.port())
+	conn, err := c.dial(ctx, user, b.server)
 	if err != nil {
 		return nil, err
 	}
