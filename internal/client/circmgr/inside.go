@@ -32,8 +32,9 @@ type InsideNeed struct {
 const (
 	insideTries = 4                // paths to try when relays of our choice fail
 	downMemory  = 30 * time.Second // how long others are preferred to a second hop that could not be reached
-	stockSize   = 3                // circuits inside the network to hold ready, once one was asked for
+	stockSize   = 3                // circuits inside the network to hold ready, from the start or once one was asked for
 	stockMemory = time.Hour        // for so long after that
+	stockDelay  = time.Second      // before what was taken is replaced: whoever took it is to have the relays for himself
 )
 
 // stock is what there is of circuits inside the network. The owner goroutine has it.
@@ -42,6 +43,7 @@ type stock struct {
 	building int
 	until    time.Time              // when nothing is held ready any more
 	down     map[[20]byte]time.Time // relays for second and third hops that could not be reached, and when
+	after    time.Time              // nothing is built before
 }
 
 type stocked struct {
@@ -75,6 +77,9 @@ func (m *Manager) inside(ctx context.Context, need InsideNeed) (Inside, []*netdi
 	var in Inside
 	if !m.call(func(now time.Time) {
 		m.stock.until = now.Add(stockMemory)
+		if now.After(m.stock.after) {
+			m.stock.after = now.Add(stockDelay)
+		}
 		in = m.stock.take(need)
 	}) {
 		return Inside{}, nil, ErrClosed
@@ -138,16 +143,22 @@ func (s *stock) take(need InsideNeed) Inside {
 	return Inside{}
 }
 
-// restock builds circuits ahead of need.
-func (m *Manager) restock(v *netdir.View, now time.Time) {
-	if m.cfg.NoPrediction || !now.Before(m.stock.until) {
-		return
+// restock builds circuits ahead of need, and returns how long to wait before it may.
+func (m *Manager) restock(v *netdir.View, now time.Time) time.Duration {
+	if m.stock.until.IsZero() { // the first circuits to exits come first
+		m.stock.until, m.stock.after = now.Add(stockMemory), now.Add(stockDelay)
+	}
+	if m.cfg.NoPrediction || !now.Before(m.stock.until) || len(m.stock.ready)+m.stock.building >= stockSize {
+		return time.Hour
+	}
+	if wait := m.stock.after.Sub(now); wait > 0 {
+		return wait
 	}
 	for len(m.stock.ready)+m.stock.building < stockSize {
 		path, err := m.pathInside(v, InsideNeed{Stable: true}, now)
 		if err != nil {
 			m.noPath(err, now)
-			return
+			return time.Hour
 		}
 		m.stock.building++
 		opts, ctx := m.circuitOptions(v), m.ctx
@@ -158,6 +169,7 @@ func (m *Manager) restock(v *netdir.View, now time.Time) {
 			}
 		})
 	}
+	return time.Hour
 }
 
 // stocked takes in what restock has built.

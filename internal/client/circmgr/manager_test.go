@@ -206,11 +206,12 @@ func TestNewIdentity(t *testing.T) {
 		first := b.exit("alice", 80)
 		s := b.open(first)
 		b.wait(time.Second) // some clean circuits are there now
-		before := b.created()
+		var before uint64
+		b.m.call(func(time.Time) { before = b.m.lastCirc })
 		b.m.NewIdentity()
 		b.wait(time.Second)
 		second := b.exit("alice", 80)
-		if int(second.Circ) <= before {
+		if second.Circ <= before {
 			t.Errorf("circuit %d is one of the %d from before", second.Circ, before)
 		}
 		if _, err := io.WriteString(s, "still there"); err != nil {

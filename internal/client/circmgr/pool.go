@@ -22,8 +22,7 @@ func (m *Manager) work(now time.Time) time.Duration {
 	}
 	m.launchForWaiting(v, now)
 	m.launchAhead(v, now)
-	m.restock(v, now)
-	return next
+	return min(next, m.restock(v, now))
 }
 
 // serve gives circuits to the requests that one is open for.

@@ -43,6 +43,7 @@ func (c *Client) connect(ctx context.Context, s *session) (*circuit.Circuit, err
 // run tries one introduction point after the other.
 func (a *attempt) run(ctx context.Context) (*circuit.Circuit, error) {
 	c, s := a.Client, a.s
+	a.wantRendezvous(ctx) // while the descriptor is looked for
 	for {
 		d, err := c.usable(ctx, s, a.desc, a.last)
 		if err != nil {
