@@ -16,8 +16,11 @@ import (
 // cheapMeetings is how many clients may be on their way to be met when one is, who has not made the effort that is asked for.
 const cheapMeetings = 16
 
-// queuePoll is how long the queue waits when clients in it have to.
-const queuePoll = 100 * time.Millisecond
+// queuePoll is how long the queue waits when too many others are on their way, and the least that it waits.
+const (
+	queuePoll = 100 * time.Millisecond
+	queueLull = time.Millisecond
+)
 
 // meetClients starts to meet those in the queue, as far as that is allowed now.
 func (s *Service) meetClients(now time.Time) time.Duration {
@@ -26,8 +29,11 @@ func (s *Service) meetClients(now time.Time) time.Duration {
 			return time.Hour // the end of one wakes us
 		}
 		if p := s.set.PoW; p != nil {
-			if s.meetings >= cheapMeetings && !s.queue.worthwhile() || p.Rate > 0 && !s.takeToken(p, now) {
+			if s.meetings >= cheapMeetings && !s.queue.worthwhile() {
 				return queuePoll
+			}
+			if wait := s.takeToken(p, now); wait > 0 {
+				return wait
 			}
 		}
 		c, ok := s.queue.pop(now)
@@ -43,8 +49,11 @@ func (s *Service) meetClients(now time.Time) time.Duration {
 	return time.Hour
 }
 
-// takeToken takes what lets one client be met, if there is one.
-func (s *Service) takeToken(p *PoW, now time.Time) bool {
+// takeToken takes what lets one client be met, and returns 0; or how long it is until there is one.
+func (s *Service) takeToken(p *PoW, now time.Time) time.Duration {
+	if p.Rate <= 0 {
+		return 0
+	}
 	if s.filled.IsZero() {
 		s.tokens = float64(p.Burst)
 	} else {
@@ -52,10 +61,10 @@ func (s *Service) takeToken(p *PoW, now time.Time) bool {
 	}
 	s.filled = now
 	if s.tokens < 1 {
-		return false
+		return max(time.Duration((1-s.tokens)/float64(p.Rate)*float64(time.Second)), queueLull)
 	}
 	s.tokens--
-	return true
+	return 0
 }
 
 // consensusFor returns the congestion control that a client is to have, nil for none, and how often to try to meet it.
