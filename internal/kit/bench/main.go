@@ -27,6 +27,7 @@ const synopsis = `usage: tropea bench client [flags]
        tropea bench relay [flags]
        tropea bench place [flags]
        tropea bench onion [flags]
+       tropea bench flood [flags]
        tropea bench soak [flags]
 
 Measures this program against another tor program, in turns, and reports both and their ratio.
@@ -36,6 +37,7 @@ Measures this program against another tor program, in turns, and reports both an
   relay       CPU and throughput of cells that pass through a relay, circuits built, memory
   soak        half an hour of mixed traffic through a network half of C tor and half of ours: memory, goroutines, warnings
   onion       first bytes and throughput of onion services: our ends in a network of C tor, and all nodes ours
+  flood       first bytes at onion services that ask for proof of work, while others come to them without
   place       CPU, round trips and memory of a guard, a middle relay and an exit in a private network of C tor relays
 
 Each has --help.
@@ -60,6 +62,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		run = runPlace
 	case "onion":
 		run = runOnion
+	case "flood":
+		run = runFlood
 	case "soak":
 		run = runSoak
 	case "help", "-h", "-help", "--help":
