@@ -153,7 +153,7 @@ func (c *Client) connect(ctx context.Context, s circmgr.DirServer, dirPort netip
 	if err != nil {
 		return nil, nil, err
 	}
-	begun, err := t.ConnectDir()
+	begun, err := t.PrepareDir()
 	if err != nil {
 		release()
 		return nil, nil, err

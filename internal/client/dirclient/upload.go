@@ -13,7 +13,7 @@ import (
 //
 // https://spec.torproject.org/rend-spec/hsdesc.html
 func (c *Client) Upload(ctx context.Context, t *circuit.Tunnel, host, path string, body []byte) error {
-	st, err := t.ConnectDir()
+	st, err := t.PrepareDir()
 	if err != nil {
 		return err
 	}

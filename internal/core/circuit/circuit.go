@@ -184,7 +184,7 @@ func (c *Circuit) sendMsg(m relaymsg.Msg) error {
 	return err
 }
 
-// seal is sendMsg for the link's reader, which signals the writer once a batch. It closes the circuit if too much waits.
+// seal is sendMsg without waking the writer: the link's reader does that once a batch. It closes the circuit if too much waits.
 func (c *Circuit) seal(m relaymsg.Msg) error {
 	c.link.Used()
 	c.send.mu.Lock()

@@ -448,3 +448,24 @@ func TestLateMessages(t *testing.T) {
 		}
 	})
 }
+
+// A request to a directory goes out together with what opens its stream.
+func TestPrepareDir(t *testing.T) {
+	bubble(t, "one write", func(t *testing.T) {
+		w := newWorld(t, fakepeer.Config{Dir: func(request string) []byte { return []byte("answer to " + request) }})
+		s, err := w.build(3).Tunnel().PrepareDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := w.relay.Stats().Msgs[relaymsg.CmdBeginDir]; n != 0 {
+			t.Error("the relay knows of the stream before there is a request")
+		}
+		if _, err := io.WriteString(s, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := io.ReadAll(s); err != nil || !strings.HasPrefix(string(answer), "answer to GET /") {
+			t.Errorf("answer %q, %v", answer, err)
+		}
+	})
+}
