@@ -13,6 +13,7 @@ import (
 
 	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/client/hsclient"
+	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/lib/isolation"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
@@ -101,12 +102,8 @@ func (a *Attacher) Dial(ctx context.Context, req Request) (*stream.Stream, error
 	}
 	need := pathsel.Need{Port: req.Port, Addr: addr, IPv6: addr.Is6()}
 	return try(ctx, a, req, need, func(ctx context.Context, l circmgr.Lease) (*stream.Stream, error) {
-		s, err := l.Tunnel.Connect(begin)
+		s, err := begun(l.Tunnel, begin, req.Early)
 		if err != nil {
-			return nil, err
-		}
-		if err := sendEarly(s, req.Early); err != nil {
-			s.Close()
 			return nil, err
 		}
 		if err := s.Wait(ctx); err != nil {
@@ -120,17 +117,25 @@ func (a *Attacher) Dial(ctx context.Context, req Request) (*stream.Stream, error
 	})
 }
 
-// sendEarly writes early data. That the exit has refused the stream meanwhile is for Wait to tell.
-func sendEarly(s *stream.Stream, early func() []byte) error {
-	if early == nil {
-		return nil
+// begun opens a stream, and sends early data together with what opens it. That the other end has refused the stream meanwhile is
+// for Wait to tell.
+func begun(t *circuit.Tunnel, begin relaymsg.Begin, early func() []byte) (*stream.Stream, error) {
+	var b []byte
+	if early != nil {
+		b = early()
 	}
-	b := early()
-	if len(b) > MaxEarly {
-		return errors.New("attach: early data is too long")
+	switch {
+	case len(b) == 0:
+		return t.Connect(begin)
+	case len(b) > MaxEarly:
+		return nil, errors.New("attach: early data is too long")
+	}
+	s, err := t.Prepare(begin)
+	if err != nil {
+		return nil, err
 	}
 	s.Write(b)
-	return nil
+	return s, nil
 }
 
 // Resolve returns the addresses of a name, and for how long they are good.

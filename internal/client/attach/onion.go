@@ -52,12 +52,8 @@ func (a *Attacher) dialOnion(ctx context.Context, req Request) (*stream.Stream, 
 }
 
 func connectOnion(ctx context.Context, lease hsclient.Lease, begin relaymsg.Begin, early func() []byte) (*stream.Stream, error) {
-	s, err := lease.Tunnel.Connect(begin)
+	s, err := begun(lease.Tunnel, begin, early)
 	if err != nil {
-		return nil, err
-	}
-	if err := sendEarly(s, early); err != nil {
-		s.Close()
 		return nil, err
 	}
 	if err := s.Wait(ctx); err != nil {

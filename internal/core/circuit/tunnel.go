@@ -60,13 +60,21 @@ func (t *Tunnel) Streams() int {
 // has Wait for that, and takes data before.
 //
 // https://spec.torproject.org/tor-spec/opening-streams.html
-func (t *Tunnel) Connect(begin relaymsg.Begin) (*stream.Stream, error) {
+func (t *Tunnel) Connect(begin relaymsg.Begin) (*stream.Stream, error) { return t.connect(begin, t.SendMsg) }
+
+// Prepare is Connect for callers who go on to write: the relay is told of the stream together with that. C tor's relays, which
+// have no TCP_NODELAY, hold a cell back for up to 40 ms on each link if it comes right after another.
+func (t *Tunnel) Prepare(begin relaymsg.Begin) (*stream.Stream, error) {
+	return t.connect(begin, t.leg().seal)
+}
+
+func (t *Tunnel) connect(begin relaymsg.Begin, send func(relaymsg.Msg) error) (*stream.Stream, error) {
 	body, err := begin.AppendTo(nil)
 	if err != nil {
 		return nil, err
 	}
 	t.leg().link.AddUsage(link.UsageStreams)
-	return t.open(stream.Connect, begin.Addr, relaymsg.CmdBegin, body, t.SendMsg)
+	return t.open(stream.Connect, begin.Addr, relaymsg.CmdBegin, body, send)
 }
 
 // ConnectDir opens a stream to the directory cache of the last relay.
@@ -74,8 +82,7 @@ func (t *Tunnel) ConnectDir() (*stream.Stream, error) {
 	return t.open(stream.Connect, "directory", relaymsg.CmdBeginDir, nil, t.SendMsg)
 }
 
-// PrepareDir is ConnectDir for callers who go on to write: the relay is told of the stream together with that. C tor's relays,
-// which have no TCP_NODELAY, hold a cell back for up to 40 ms on each link if it comes right after another.
+// PrepareDir is ConnectDir for callers who go on to write, as Prepare.
 func (t *Tunnel) PrepareDir() (*stream.Stream, error) {
 	return t.open(stream.Connect, "directory", relaymsg.CmdBeginDir, nil, t.leg().seal)
 }
