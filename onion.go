@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/tropea-net/tropea/internal/app/client"
 	"github.com/tropea-net/tropea/internal/core/stream"
@@ -16,7 +15,6 @@ import (
 	"github.com/tropea-net/tropea/internal/wire/circext"
 	"github.com/tropea-net/tropea/internal/wire/keyfile"
 	"github.com/tropea-net/tropea/internal/wire/onionaddr"
-	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
 // OnionConfig says how an onion service works. The zero value is a new service at port 80 that everybody may use.
@@ -74,15 +72,9 @@ type OnionListener struct {
 	key     [keyfile.EdSecretLen]byte
 	ports   []uint16
 
-	conns  chan net.Conn
-	cancel context.CancelFunc
-	closed chan struct{} // closed by Close, or when the client ends
-	once   sync.Once
-	ended  chan struct{} // closed when the service takes no more clients
+	streams *hsservice.Listener // closed by Close, or when the client ends
+	cancel  context.CancelFunc
 }
-
-// backlog is how many connections wait for Accept. More are refused.
-const backlog = 128
 
 // Listen starts an onion service and returns when clients can reach it. The service goes on when ctx ends; only the wait is over
 // then, and if the service is not there yet, it is given up. Close ends it, and so does the end of the client.
@@ -97,15 +89,16 @@ func (c *Client) Listen(ctx context.Context, cfg OnionConfig) (*OnionListener, e
 	if err != nil {
 		return nil, &Error{Kind: BadConfig, Op: "listen", Err: err}
 	}
-	l := &OnionListener{ports: slices.Clone(cfg.Ports), conns: make(chan net.Conn, backlog), closed: make(chan struct{}), ended: make(chan struct{})}
+	l := &OnionListener{ports: slices.Clone(cfg.Ports)}
 	if len(l.ports) == 0 {
 		l.ports = []uint16{80}
 	}
+	l.streams = hsservice.NewListener(l.conn, l.ports...)
 	if l.key, err = key.Expanded(); err != nil {
 		return nil, &Error{Kind: BadConfig, Op: "listen", Err: err}
 	}
 	set := hsservice.Settings{
-		Handler: onionHandler{l}, Clients: slices.Clone(cfg.Clients), Points: cfg.IntroPoints, MaxStreams: cfg.MaxStreams,
+		Handler: l.streams, Clients: slices.Clone(cfg.Clients), Points: cfg.IntroPoints, MaxStreams: cfg.MaxStreams,
 		IntroLimits: circext.IntroDoS{Rate: uint64(cfg.IntroRate), Burst: uint64(cfg.IntroBurst)},
 	}
 	if cfg.ProofOfWork {
@@ -120,7 +113,7 @@ func (c *Client) Listen(ctx context.Context, cfg OnionConfig) (*OnionListener, e
 	select {
 	case <-l.service.Up():
 		return l, nil
-	case <-l.ended:
+	case <-l.service.Done():
 		err = &Error{Kind: Closed, Op: "listen", Err: errClosed}
 	case <-ctx.Done():
 		_, text := l.service.Status()
@@ -142,15 +135,10 @@ func (c *Client) startOnion(l *OnionListener) error {
 	}
 	ctx, cancel := context.WithCancel(c.run)
 	l.cancel = cancel
-	context.AfterFunc(ctx, func() { l.once.Do(func() { close(l.closed) }) })
+	context.AfterFunc(ctx, l.streams.Close)
 	safego.Go(&c.wg, c.log, "onion service", func() {
 		defer cancel()
 		l.service.Run(ctx)
-	})
-	safego.Go(&c.wg, c.log, "onion service end", func() {
-		<-l.service.Done()
-		close(l.ended)
-		l.drop()
 	})
 	return nil
 }
@@ -209,72 +197,24 @@ func (l *OnionListener) Status() (reachable bool, text string) { return l.servic
 // Accept implements net.Listener. A connection's LocalAddr tells the port, and its RemoteAddr which connections came over one
 // circuit; nothing tells who the client is.
 func (l *OnionListener) Accept() (net.Conn, error) {
-	select {
-	case <-l.closed:
-		return nil, &Error{Kind: Closed, Op: "listen", Err: errListener}
-	default:
+	c, err := l.streams.Accept()
+	if err != nil {
+		return nil, &Error{Kind: Closed, Op: "listen", Err: err}
 	}
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, &Error{Kind: Closed, Op: "listen", Err: errListener}
-	}
+	return c, nil
 }
-
-var errListener = fmt.Errorf("onion listener: %w", net.ErrClosed)
 
 // Close ends the service: clients cannot reach it any more when it returns. Connections that were accepted go on.
 func (l *OnionListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
+	l.streams.Close()
 	l.cancel()
-	<-l.ended
+	<-l.service.Done()
 	return nil
 }
 
-// drop ends the connections that nobody has accepted.
-func (l *OnionListener) drop() {
-	for {
-		select {
-		case c := <-l.conns:
-			c.Close()
-		default:
-			return
-		}
-	}
-}
-
-// onionHandler gives the streams of clients to Accept.
-type onionHandler struct{ l *OnionListener }
-
-func (h onionHandler) Listens(port uint16) bool { return slices.Contains(h.l.ports, port) }
-
-func (h onionHandler) Serve(ctx context.Context, s hsservice.Stream) {
-	c := &onionConn{s.Stream, OnionAddr{h.l.service.Address().String(), s.Port}, onionPeer(s.Circuit)}
-	select {
-	case <-ctx.Done():
-		s.Refuse(relaymsg.EndHibernating)
-		return
-	default:
-	}
-	if len(h.l.conns) == cap(h.l.conns) {
-		s.Refuse(relaymsg.EndResourceLimit)
-		return
-	}
-	if s.Accept(relaymsg.Connected{}) != nil {
-		s.Close()
-		return
-	}
-	select {
-	case h.l.conns <- c:
-	default:
-		s.Close()
-	}
-	select {
-	case <-h.l.ended: // and nobody looks at conns again
-		h.l.drop()
-	default:
-	}
+// conn makes the connection of a stream.
+func (l *OnionListener) conn(s hsservice.Stream) net.Conn {
+	return &onionConn{s.Stream, OnionAddr{l.service.Address().String(), s.Port}, onionPeer(s.Circuit)}
 }
 
 // onionConn is a connection of a client.
