@@ -17,8 +17,8 @@
 // embed Tropea with [Net.ClientConfig], and servers of the test may listen wherever loopback is. [Virtual] runs a test in virtual
 // time (testing/synctest): the network is in memory, and hours cost seconds.
 //
-// Onion services are those of a client of package tropea on such a configuration, and all clients of the network reach them:
-// see the example of [Net.ClientConfig].
+// Onion services are those of clients of the network ([Client.Listen]), in virtual time too, or of a client of package tropea on such
+// a configuration: see the example of [Net.ClientConfig]. All clients of the network reach them.
 //
 // Networks are apart from each other: tests that use them may run in parallel. Tests that want to share one make it with [Start]
 // in TestMain.

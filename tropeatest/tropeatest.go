@@ -192,7 +192,7 @@ func (n *Net) ClientConfig() tropea.Config {
 	if !n.local {
 		panic("tropeatest: a network in memory is out of reach for clients of package tropea")
 	}
-	cfg := tropea.Config{AllowInternal: true, MinPaths: 0.67}
+	cfg := tropea.Config{AllowInternal: true, MinPaths: 0.67, TestNetwork: n.inner.Testing()}
 	for _, a := range n.inner.Authorities() {
 		cfg.Authorities = append(cfg.Authorities, fmt.Sprintf("%s orport=%d v3ident=%X %s %X", a.Nickname, a.Addr.Port(), a.V3Ident, a.DirPort, a.Fingerprint))
 	}

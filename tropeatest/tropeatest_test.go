@@ -141,12 +141,19 @@ func TestVirtual(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			begin := time.Now()
-			opts := tropeatest.Options{Latency: 20 * time.Millisecond, Interval: tt.interval}
+			opts := tropeatest.Options{Latency: 20 * time.Millisecond, Interval: tt.interval, Clients: 2}
 			tropeatest.Virtual(t, opts, func(t *testing.T, n *tropeatest.Net) {
 				web := serve(t, n, "www.test")
+				onion, err := n.Client(1).Listen(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				hidden := serveOn(t, onion)
 				for range 3 {
-					if err := get(t.Context(), n.Client(0).HTTP(), web); err != nil {
-						t.Error(err)
+					for _, url := range []string{web, hidden} {
+						if err := get(t.Context(), n.Client(0).HTTP(), url); err != nil {
+							t.Errorf("%s: %v", url, err)
+						}
 					}
 					time.Sleep(tt.pause)
 				}

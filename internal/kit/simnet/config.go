@@ -44,7 +44,7 @@ func (n *Node) authorityKeys(files map[string][]byte) {
 func (n *Node) clientConfig(e env.Env) *client.Config {
 	cfg := &client.Config{
 		Env: e, Authorities: n.net.dirs, Security: n.net.security, AllowInternal: true, AllowPrivate: true,
-		Padding: client.PadNone,
+		Padding: client.PadNone, Testing: n.net.Testing(),
 	}
 	// All nodes are on one address there.
 	cfg.Select.SharedSubnets = n.net.mem == nil

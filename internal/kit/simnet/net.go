@@ -122,6 +122,9 @@ const lead = 2 * time.Second
 // slow tells whether votes are so far apart that the network lives for hours, and is to do nothing too often.
 func (n *Net) slow() bool { return n.cfg.Interval >= time.Minute }
 
+// Testing tells whether the time periods of onion services are those of test networks, for clients beside those of the network.
+func (n *Net) Testing() bool { return !n.slow() }
+
 // timing is when to vote: for the first time as soon as the relays are known, if votes are seconds apart; on the full hour, if they
 // are an hour apart.
 func timing(now time.Time, interval time.Duration) dirauth.Timing {

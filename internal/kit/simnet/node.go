@@ -44,9 +44,10 @@ type Node struct {
 	files   *statefile.Mem
 	skew    atomic.Int64 // a time.Duration: how far the clock is ahead
 
-	mu    sync.Mutex // held while the node starts and stops; guards process
-	proc  atomic.Pointer[process]
-	first []net.Listener // opened by newNode on loopback, for the ports
+	mu     sync.Mutex // held while the node starts and stops; guards process, and onions
+	proc   atomic.Pointer[process]
+	first  []net.Listener // opened by newNode on loopback, for the ports
+	onions []*Onion
 }
 
 // relayIndex tells which of the ready keys a node has.
@@ -196,8 +197,13 @@ type part struct {
 	done   chan struct{}
 }
 
+func (x *part) end() {
+	x.cancel()
+	<-x.done
+}
+
 // begin runs something until the process is stopped. It is an error if it ends by itself.
-func (p *process) begin(name string, run func(context.Context) error) {
+func (p *process) begin(name string, run func(context.Context) error) *part {
 	ctx, cancel := context.WithCancel(context.Background())
 	x := &part{cancel, make(chan struct{})}
 	go func() {
@@ -207,6 +213,7 @@ func (p *process) begin(name string, run func(context.Context) error) {
 		}
 	}()
 	p.parts = append(p.parts, x)
+	return x
 }
 
 // Parts are what a node is made of.
@@ -273,6 +280,11 @@ func (n *Node) start() (err error) {
 		p.accept()
 	}
 	p.begin("state", func(ctx context.Context) error { p.state.Run(ctx); return nil })
+	for _, o := range n.onions {
+		if err := o.start(p); err != nil {
+			return err
+		}
+	}
 	n.proc.Store(p)
 	return nil
 }
@@ -311,8 +323,10 @@ func (p *process) end() {
 		l.Close()
 	}
 	for _, x := range p.parts {
-		x.cancel()
-		<-x.done
+		x.end()
+	}
+	for _, o := range p.node.onions {
+		o.stop()
 	}
 	if p.server != nil {
 		p.server.Close()
