@@ -78,12 +78,12 @@ func (g *guards) Failed(r *netdir.Relay) {
 
 // anyCaches returns what chooses up to n directory caches by their bandwidth, as relays do, which need not hide what they
 // ask for. The owner of the directory alone calls it.
-func anyCaches(rng *rand.Rand) func(v *netdir.View, n int) []*netdir.Relay {
-	return func(v *netdir.View, n int) (list []*netdir.Relay) {
+func anyCaches(rng *rand.Rand) func(v *netdir.View, n int, outdated map[[20]byte]bool) []*netdir.Relay {
+	return func(v *netdir.View, n int, outdated map[[20]byte]bool) (list []*netdir.Relay) {
 		for range n {
 			var draw netdir.Draw
 			for r := range v.Relays() {
-				if r.Usable() && r.Flags.Has(consensus.V2Dir) && !slices.Contains(list, r) {
+				if r.Usable() && r.Flags.Has(consensus.V2Dir) && !outdated[r.RSA] && !slices.Contains(list, r) {
 					draw.Add(r, uint64(r.Bandwidth), rng)
 				}
 			}
@@ -98,10 +98,10 @@ func anyCaches(rng *rand.Rand) func(v *netdir.View, n int) []*netdir.Relay {
 }
 
 // caches returns up to n guards that serve directory documents.
-func (g *guards) caches(v *netdir.View, n int) (list []*netdir.Relay) {
+func (g *guards) caches(v *netdir.View, n int, outdated map[[20]byte]bool) (list []*netdir.Relay) {
 	g.use(func(s *guard.Set, now time.Time) {
 		s.Update(v, now)
-		list = s.Dirs(v, n, now)
+		list = s.Dirs(v, n, now, outdated)
 	})
 	return list
 }

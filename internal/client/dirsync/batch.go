@@ -124,7 +124,7 @@ func divide[K any](s *Sync, f *fetch, due []K, perRequest, most int, ask func(so
 		}
 		return
 	}
-	servers := s.caches(requestsAtOnce)
+	servers := s.caches(f.purpose, requestsAtOnce)
 	if most > 0 {
 		size = min(size, perRequest)
 	} else {

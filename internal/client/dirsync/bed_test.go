@@ -267,9 +267,9 @@ func run(t *testing.T, f func(b *bed)) {
 		b.cfg = Config{
 			Env: env.Env{Now: time.Now, Log: slog.New(slog.DiscardHandler), State: b.files},
 			Get: b.world, Rand: rand.New(rand.NewPCG(1, 2)), Events: bus,
-			Caches: func(v *netdir.View, n int) (list []*netdir.Relay) {
+			Caches: func(v *netdir.View, n int, outdated map[[20]byte]bool) (list []*netdir.Relay) {
 				for r := range v.Relays() {
-					if r.Listed() && len(list) < n {
+					if r.Listed() && len(list) < n && !outdated[r.RSA] {
 						list = append(list, r)
 					}
 				}

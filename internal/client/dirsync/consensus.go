@@ -305,6 +305,7 @@ func (s *Sync) accept(t *track, c *consensus.Consensus, text []byte, save bool) 
 	s.view = netdir.New(c, s.lookup)
 	s.intern = microdesc.NewInterner() // what only the last one listed is let go of
 	s.mdFetch.forget()
+	s.outdated = nil
 	s.loadMicrodescs()
 	s.reconsider()
 	s.tidy()

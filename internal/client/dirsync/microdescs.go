@@ -2,6 +2,8 @@ package dirsync
 
 import (
 	"crypto/sha256"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/tropea-net/tropea/internal/client/dirclient"
@@ -46,8 +48,13 @@ func (s *Sync) requestMicrodescs(src source, digests [][32]byte) {
 		s.emit(Event{Stage: RequestingDescs})
 	}
 	s.start(&f.fetch, src, dirclient.Request{Path: path, MaxBody: maxMicrodescs}, nil, func(now time.Time, resp *dirclient.Response, err error) {
+		_, refused := errors.AsType[*dirclient.StatusError](err)
+		answered := err == nil || refused
 		if err == nil {
 			err = s.takeMicrodescs(resp.Body, digests)
+		}
+		if answered && slices.ContainsFunc(digests, func(d [32]byte) bool { return s.mds[d] == nil }) {
+			s.noteOutdated(src)
 		}
 		f.answered(digests, func(d [32]byte) bool { return s.mds[d] != nil }, func(r *retry) {
 			if s.fromAuthorities() {

@@ -318,3 +318,28 @@ func TestDigestOfTestData(t *testing.T) {
 		}
 	}
 }
+
+// Caches that do not have the microdescriptors of a new consensus yet are left alone, if there are others.
+//
+// https://spec.torproject.org/guard-spec/algorithm.html
+func TestOutdatedCaches(t *testing.T) {
+	run(t, func(b *bed) {
+		old := map[[20]byte]bool{} // those that are asked first
+		b.world.setHook(func(_ context.Context, s circmgr.DirServer, req dirclient.Request) ([]byte, error) {
+			if kindOf(req) == kindMicro && old[s.Target.RSA] {
+				return nil, errNotFound
+			}
+			return nil, errPass
+		})
+		c := b.world.network(hour())
+		for i := range c.Relays[:6] {
+			old[c.Relays[i].ID] = true
+		}
+		b.start()
+		b.wait(2 * time.Minute)
+		b.wantReady(hour())
+		if n := len(b.world.takeOf(kindMicro)); n > 30 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}

@@ -194,7 +194,7 @@ func TestBadDirectoryGuard(t *testing.T) {
 		b.start()
 		b.wait(5 * time.Second)
 		b.world.setHook(func(_ context.Context, s circmgr.DirServer, req dirclient.Request) ([]byte, error) {
-			if first := b.cfg.Caches(b.sync.View(), 1)[0]; s.Target.RSA == first.RSA {
+			if first := b.cfg.Caches(b.sync.View(), 1, nil)[0]; s.Target.RSA == first.RSA {
 				return nil, errNotFound
 			}
 			return nil, errPass

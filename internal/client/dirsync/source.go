@@ -160,7 +160,7 @@ func (s *Sync) one(f *fetch) (source, bool) {
 	if s.fromAuthorities() {
 		return s.pickAuthority(f.purpose)
 	}
-	list := s.caches(requestsAtOnce)
+	list := s.caches(f.purpose, requestsAtOnce)
 	switch {
 	case len(list) == 0:
 		return source{}, false
@@ -172,10 +172,14 @@ func (s *Sync) one(f *fetch) (source, bool) {
 
 // caches returns up to n servers for documents other than the first consensus: directory guards if there is a view to
 // choose them from, else a fallback. There are none if the configuration has no server at all.
-func (s *Sync) caches(n int) []source {
+func (s *Sync) caches(p purpose, n int) []source {
 	var list []source
+	var outdated map[[20]byte]bool
+	if p == forMicrodescs {
+		outdated = s.outdated
+	}
 	if s.view != nil && s.cfg.Caches != nil {
-		for _, r := range s.cfg.Caches(s.view, n) {
+		for _, r := range s.cfg.Caches(s.view, n, outdated) {
 			list = append(list, source{DirServer: circmgr.DirServerOf(r)})
 		}
 	}
@@ -185,6 +189,23 @@ func (s *Sync) caches(n int) []source {
 		}
 	}
 	return list
+}
+
+// maxOutdated bounds the caches that are left out for lack of microdescriptors (TOO_MANY_OUTDATED_DIRSERVERS in C tor).
+const maxOutdated = 30
+
+// noteOutdated remembers that a cache has answered a request for microdescriptors, and not with all of them: it does not have the
+// consensus that we have, and others may (microdesc_note_outdated_dirserver in C tor).
+func (s *Sync) noteOutdated(src source) {
+	for _, a := range s.cfg.Authorities {
+		if a.Fingerprint == src.Target.RSA {
+			return
+		}
+	}
+	if s.outdated == nil || len(s.outdated) > maxOutdated {
+		s.outdated = map[[20]byte]bool{}
+	}
+	s.outdated[src.Target.RSA] = true
 }
 
 func authoritySource(a trusteddirs.Authority) source { return dirServer(a.Fingerprint, a.Addr, a.IPv6) }

@@ -32,8 +32,9 @@ type Config struct {
 	Get         Getter
 	Authorities []trusteddirs.Authority
 	Fallbacks   []trusteddirs.Fallback
-	// Caches chooses up to n relays to ask for what is missing: directory guards, the best first.
-	Caches func(v *netdir.View, n int) []*netdir.Relay
+	// Caches chooses up to n relays to ask for what is missing: directory guards, the best first, and if possible none of those
+	// that are outdated.
+	Caches func(v *netdir.View, n int, outdated map[[20]byte]bool) []*netdir.Relay
 	// PathFraction is the share of the paths that the user allows for which the relays are known.
 	PathFraction func(*netdir.View) float64
 	Rand         *rand.Rand // only the owner goroutine uses it
@@ -77,6 +78,7 @@ type Sync struct {
 	usable      bool              // md.current may be used, when that was looked at last
 	enough      bool              // and there are enough of its microdescriptors
 	nudged      time.Time         // the last time
+	outdated    map[[20]byte]bool // caches that do not have all microdescriptors of md.current
 	mirror      *mirror           // nil if nothing is kept for others
 
 	certFetch fetch

@@ -86,10 +86,10 @@ func TestConfig(t *testing.T) {
 		tt.cfg.Rand = rand.New(rand.NewPCG(1, 2))
 		s := New(tt.cfg)
 		s.Update(v, start)
-		if got := s.Dirs(v, 9, start); len(s.main.primary) != tt.primary || len(got) != tt.dirs {
+		if got := s.Dirs(v, 9, start, nil); len(s.main.primary) != tt.primary || len(got) != tt.dirs {
 			t.Errorf("%s: %d primary guards, %d for directories", tt.name, len(s.main.primary), len(got))
 		}
-		if got := s.Dirs(v, 1, start); len(got) != 1 {
+		if got := s.Dirs(v, 1, start, nil); len(got) != 1 {
 			t.Errorf("%s: %d directory guards, want 1", tt.name, len(got))
 		}
 		if s.lifetime() != tt.lifetime || s.confirmedLifetime() != tt.confirmed {
@@ -199,7 +199,7 @@ func FuzzSet(f *testing.F) {
 					s.Failed(last.RSA, now)
 				}
 			case 'd':
-				s.Dirs(view, 3, now)
+				s.Dirs(view, 3, now, nil)
 			case 'u':
 				view = views[i%len(views)]
 				now = view.Consensus().ValidAfter

@@ -142,18 +142,24 @@ func (s *Set) pickAny(v *netdir.View, ok func(*netdir.Relay) bool) (*netdir.Rela
 	return nil, &Error{Reason: None}
 }
 
+// minForOutdated is how many guards there must be for some to be left out (MIN_GUARDS_FOR_MD_RESTRICTION in C tor).
+const minForOutdated = 10
+
 // Dirs returns up to n guards to ask for directory documents, the best first: primary ones that are up, else another. Their
-// microdescriptors may not be there.
-func (s *Set) Dirs(v *netdir.View, n int, now time.Time) []*netdir.Relay {
+// microdescriptors may not be there. Those that are outdated are left out, if there are others enough.
+func (s *Set) Dirs(v *netdir.View, n int, now time.Time, outdated map[[20]byte]bool) []*netdir.Relay {
 	if s.cfg.NoGuards {
 		return s.anyDirs(v, n)
 	}
 	s.Update(v, now)
+	if s.reachable(now) < minForOutdated {
+		outdated = nil
+	}
 	n = min(n, s.count(s.cfg.DirInUse, params.GuardNPrimaryDirToUse))
 	var list []*netdir.Relay
 	for _, guards := range [][]*guard{s.current.primary, s.current.guards} {
 		for _, g := range guards {
-			if r := v.ByRSA(g.RSA); len(list) < n && r != nil && g.passes && g.mayBeUp(now) {
+			if r := v.ByRSA(g.RSA); len(list) < n && r != nil && g.passes && g.mayBeUp(now) && !outdated[g.RSA] {
 				list = append(list, r)
 			}
 		}
@@ -163,6 +169,16 @@ func (s *Set) Dirs(v *netdir.View, n int, now time.Time) []*netdir.Relay {
 		n = min(n, 1) // no more than needed of those that are not primary
 	}
 	return list
+}
+
+// reachable counts the guards that may be used.
+func (s *Set) reachable(now time.Time) (n int) {
+	for _, g := range s.current.guards {
+		if g.passes && g.mayBeUp(now) {
+			n++
+		}
+	}
+	return n
 }
 
 // anyDirs draws directory caches.

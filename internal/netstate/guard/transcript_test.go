@@ -202,7 +202,7 @@ func (s *script) pick(args map[string]string) string {
 // dirs prints up to three directory guards.
 func (s *script) dirs(map[string]string) string {
 	var ns []int
-	for _, r := range s.set.Dirs(s.view, 3, s.now) {
+	for _, r := range s.set.Dirs(s.view, 3, s.now, nil) {
 		ns = append(ns, netdirtest.N(r))
 	}
 	return fmt.Sprintf("dirs: %v\n", ns)
