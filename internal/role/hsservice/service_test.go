@@ -1,6 +1,7 @@
 package hsservice
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/client/dirclient"
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/stream"
 	"github.com/tropea-net/tropea/internal/crypt/hskeys"
@@ -331,10 +333,12 @@ func TestDays(t *testing.T) {
 func TestRefusedUploads(t *testing.T) {
 	run(t, Settings{}, func(b *bed) {
 		asked := 0
-		b.locked(func() { b.refuse = func(*netdir.Relay) error { asked++; return errors.New("busy") } })
+		b.locked(func() {
+			b.refuse = func(*netdir.Relay) error { asked++; return &dirclient.StatusError{Status: 503, Reason: "busy"} }
+		})
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if ok, text := b.s.Status(); ok || text != "3 introduction points, but no directory has a descriptor yet: busy" {
+		if ok, text := b.s.Status(); ok || text != "3 introduction points, but no directory has a descriptor yet: directory server answered 503 \"busy\"" {
 			t.Errorf("%v, %q", ok, text)
 		}
 		if asked < 16*5 || asked > 16*8 {
@@ -344,6 +348,42 @@ func TestRefusedUploads(t *testing.T) {
 		time.Sleep(maxUploadRetry)
 		if ok, text := b.s.Status(); !ok {
 			t.Error(text)
+		}
+	})
+}
+
+// When no directory could be reached for long, and the network is back, descriptors get there soon. One that is away by itself
+// costs little.
+func TestLostUploads(t *testing.T) {
+	run(t, Settings{}, func(b *bed) {
+		asked := 0
+		lose := func(lost func(*netdir.Relay) bool) {
+			b.locked(func() {
+				b.refuse = func(r *netdir.Relay) error {
+					if !lost(r) {
+						return nil
+					}
+					asked++
+					return errors.New("no circuit")
+				}
+			})
+		}
+		lose(func(*netdir.Relay) bool { return true })
+		time.Sleep(4 * time.Hour)
+		if ok, text := b.s.Status(); ok {
+			t.Error(text)
+		}
+		b.locked(func() { b.refuse = nil })
+		time.Sleep(maxLostRetry + 5*time.Second)
+		if ok, text := b.s.Status(); !ok {
+			t.Error(text)
+		}
+		asked = 0
+		var one *netdir.Relay
+		lose(func(r *netdir.Relay) bool { one = cmp.Or(one, r); return one == r })
+		time.Sleep(12 * time.Hour)
+		if asked < 12 || asked > 12*2*10 {
+			t.Errorf("a directory was asked %d times in 12 hours", asked)
 		}
 	})
 }

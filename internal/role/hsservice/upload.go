@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tropea-net/tropea/internal/client/dirclient"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/lib/safelog"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
@@ -17,7 +18,8 @@ type upload struct {
 	wanted   bool // it is one now
 	has      int  // version that it has taken last; 0 for none
 	busy     bool
-	failures int // since it has taken one
+	failures int  // since it has taken one
+	lost     bool // the last one was that we did not get there
 	retry    time.Time
 }
 
@@ -37,6 +39,7 @@ const urgentTime = 2 * time.Second
 const (
 	firstUploadRetry = 5 * time.Second
 	maxUploadRetry   = 10 * time.Minute
+	maxLostRetry     = time.Minute // if most directories are out of reach: then it is the network, which may be back at any time
 )
 
 // errSameSecond says that there was a version in this very second: revision counters of two would be equal.
@@ -171,7 +174,9 @@ func (s *Service) uploadDone(d *descriptor, u *upload, dir *netdir.Relay, versio
 	u.busy = false
 	s.uploading--
 	if err != nil {
-		u.retry = now.Add(min(firstUploadRetry<<min(u.failures, 10), maxUploadRetry))
+		_, refused := errors.AsType[*dirclient.StatusError](err)
+		u.lost = !refused
+		u.retry = now.Add(min(firstUploadRetry<<min(u.failures, 10), s.maxRetry()))
 		u.failures++
 		s.lastRefuse = err
 		s.log.Debug("directory did not take a descriptor", "service", s.name(), "directory", safelog.Of(dir.Nickname), "err", err)
@@ -179,7 +184,7 @@ func (s *Service) uploadDone(d *descriptor, u *upload, dir *netdir.Relay, versio
 		d.dirty = d.dirty || d.unwanted()
 		return
 	}
-	u.has, u.failures = version, 0
+	u.has, u.failures, u.lost = version, 0, false
 	s.log.Debug("directory has taken a descriptor", "service", s.name(), "directory", safelog.Of(dir.Nickname))
 	s.publish(Event{Kind: Uploaded, Dir: dir})
 }
@@ -193,4 +198,23 @@ func (d *descriptor) unwanted() bool {
 		}
 	}
 	return true
+}
+
+// maxRetry is how long a directory waits at most that has failed to take a descriptor.
+func (s *Service) maxRetry() time.Duration {
+	wanted, lost := 0, 0
+	for _, d := range s.descs {
+		for _, u := range d.dirs {
+			if u.wanted {
+				wanted++
+			}
+			if u.wanted && u.lost {
+				lost++
+			}
+		}
+	}
+	if 2*lost > wanted {
+		return maxLostRetry
+	}
+	return maxUploadRetry
 }
