@@ -60,7 +60,9 @@ func (t *Tunnel) Streams() int {
 // has Wait for that, and takes data before.
 //
 // https://spec.torproject.org/tor-spec/opening-streams.html
-func (t *Tunnel) Connect(begin relaymsg.Begin) (*stream.Stream, error) { return t.connect(begin, t.SendMsg) }
+func (t *Tunnel) Connect(begin relaymsg.Begin) (*stream.Stream, error) {
+	return t.connect(begin, t.SendMsg)
+}
 
 // Prepare is Connect for callers who go on to write: the relay is told of the stream together with that. C tor's relays, which
 // have no TCP_NODELAY, hold a cell back for up to 40 ms on each link if it comes right after another.
