@@ -30,6 +30,7 @@ import (
 	"github.com/tropea-net/tropea/internal/netstate/trusteddirs"
 	"github.com/tropea-net/tropea/internal/wire/consensus"
 	"github.com/tropea-net/tropea/internal/wire/consensus/consensustest"
+	"github.com/tropea-net/tropea/internal/wire/relaymsg"
 )
 
 // The relays: the first is an authority too, the first four are guards, the last three exits. Their keys are made before
@@ -65,7 +66,7 @@ func newNetwork(t *testing.T) *network {
 	n.host = n.net.Host("client", netip.MustParseAddr("192.0.2.1"))
 	for i := range ids {
 		host := n.net.Host(fmt.Sprintf("relay%d", i), relayAddr(i).Addr())
-		r := fakepeer.New(t, fakepeer.Config{Identity: ids[i], Others: slices.Delete(slices.Clone(ids), i, i+1), Dir: n.serve})
+		r := fakepeer.New(t, fakepeer.Config{Identity: ids[i], Others: slices.Delete(slices.Clone(ids), i, i+1), Dir: n.serve, Hooks: fakepeer.Hooks{Message: meets}})
 		l, err := host.Listen(t.Context(), "tcp", relayAddr(i).String())
 		if err != nil {
 			t.Fatal(err)
@@ -75,6 +76,9 @@ func newNetwork(t *testing.T) *network {
 	}
 	return n
 }
+
+// meets lets relays be rendezvous points at which nobody is met.
+func meets(_ *fakepeer.Circuit, _ int, m relaymsg.Msg) bool { return m.Cmd == relaymsg.CmdEstablishRendezvous }
 
 // consensus makes the document of this hour.
 func (n *network) consensus() []byte {
