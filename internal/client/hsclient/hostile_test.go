@@ -89,20 +89,15 @@ func hostile(s *service, at stage, f func(c *fakepeer.Circuit)) (hooks fakepeer.
 func TestOutOfTurn(t *testing.T) {
 	random := func(n int) []byte { return must(hex.DecodeString(fmt.Sprintf("%0*x", 2*n, 0x1234567890abcdef))) }
 	messages := map[string]relaymsg.Msg{
-		"RENDEZVOUS_ESTABLISHED":   {Cmd: relaymsg.CmdRendezvousEstablished},
-		"RENDEZVOUS2":              {Cmd: relaymsg.CmdRendezvous2, Body: random(64)},
-		"RENDEZVOUS2, zero":        {Cmd: relaymsg.CmdRendezvous2, Body: make([]byte, 64)},
-		"RENDEZVOUS2, empty":       {Cmd: relaymsg.CmdRendezvous2},
-		"INTRODUCE_ACK":            {Cmd: relaymsg.CmdIntroduceAck, Body: []byte{0, 0, 0}},
-		"INTRODUCE_ACK, refusal":   {Cmd: relaymsg.CmdIntroduceAck, Body: []byte{0, 1, 0}},
-		"INTRODUCE_ACK, cut short": {Cmd: relaymsg.CmdIntroduceAck, Body: []byte{0}},
-		"INTRO_ESTABLISHED":        {Cmd: relaymsg.CmdIntroEstablished, Body: []byte{0}},
-		"INTRODUCE2":               {Cmd: relaymsg.CmdIntroduce2, Body: random(200)},
-		"ESTABLISH_INTRO":          {Cmd: relaymsg.CmdEstablishIntro, Body: random(200)},
-		"ESTABLISH_RENDEZVOUS":     {Cmd: relaymsg.CmdEstablishRendezvous, Body: random(20)},
-		"INTRODUCE1":               {Cmd: relaymsg.CmdIntroduce1, Body: random(200)},
-		"RENDEZVOUS1":              {Cmd: relaymsg.CmdRendezvous1, Body: random(84)},
-		"with a stream":            {Cmd: relaymsg.CmdRendezvousEstablished, Stream: 1},
+		"RENDEZVOUS_ESTABLISHED": {Cmd: relaymsg.CmdRendezvousEstablished},
+		"RENDEZVOUS2":            {Cmd: relaymsg.CmdRendezvous2, Body: random(64)},
+		"RENDEZVOUS2, empty":     {Cmd: relaymsg.CmdRendezvous2},
+		"INTRODUCE_ACK":          {Cmd: relaymsg.CmdIntroduceAck, Body: []byte{0, 0, 0}},
+		"INTRODUCE_ACK, refusal": {Cmd: relaymsg.CmdIntroduceAck, Body: []byte{0, 1, 0}},
+		"INTRO_ESTABLISHED":      {Cmd: relaymsg.CmdIntroEstablished, Body: []byte{0}},
+		"INTRODUCE2":             {Cmd: relaymsg.CmdIntroduce2, Body: random(200)},
+		"INTRODUCE1":             {Cmd: relaymsg.CmdIntroduce1, Body: random(200)},
+		"with a stream":          {Cmd: relaymsg.CmdRendezvousEstablished, Stream: 1},
 	}
 	for _, at := range []stage{atRend, asking, answered, atIntro, introducing, acked} {
 		for name, m := range messages {
@@ -111,7 +106,7 @@ func TestOutOfTurn(t *testing.T) {
 				last = 3
 			}
 			for hop := 1; hop <= last; hop++ {
-				if hop < last && name != "RENDEZVOUS_ESTABLISHED" && name != "INTRODUCE_ACK" && name != "RENDEZVOUS2" {
+				if hop < last && (hop > 1 || name != "RENDEZVOUS_ESTABLISHED" && name != "INTRODUCE_ACK") {
 					continue
 				}
 				t.Run(fmt.Sprintf("%s: %s of hop %d", at, name, hop), func(t *testing.T) {
@@ -121,7 +116,7 @@ func TestOutOfTurn(t *testing.T) {
 						*su.hooks = hostile(s, at, func(c *fakepeer.Circuit) { said <- struct{}{}; c.Send(hop, m) })
 					}
 					run(t, su, func(b *bed) {
-						l, err := b.open("alice", 10*time.Minute)
+						l, err := b.open("alice", time.Minute)
 						if len(said) == 0 {
 							b.Error("nothing was said")
 						}
@@ -170,7 +165,7 @@ func TestLowOrderAnswer(t *testing.T) {
 
 // Introduction points with keys of low order are of no use, and do no harm to the good one beside them.
 func TestLowOrderKeys(t *testing.T) {
-	for _, key := range lowOrder[1:] { // nobody can write the first one, see package hsdesc
+	for i, key := range lowOrder[1:] { // nobody can write the first one, see package hsdesc
 		for _, good := range []int{0, 1} {
 			for name, set := range map[string]func(s *service, i int){
 				"encryption key": func(s *service, i int) { s.inner.Points[i].EncKey = key },
@@ -185,6 +180,9 @@ func TestLowOrderKeys(t *testing.T) {
 					}
 				},
 			} {
+				if i > 1 && (good == 0 || name == "onion key") {
+					continue // nothing but the key is new
+				}
 				t.Run(fmt.Sprintf("%s %x, %d good", name, key, good), func(t *testing.T) {
 					run(t, setup{service: func(s *service) {
 						for i := range introPoints - good {

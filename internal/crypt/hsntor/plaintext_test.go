@@ -53,7 +53,7 @@ func TestHostilePlaintext(t *testing.T) {
 		}
 	}
 	for i := range good {
-		for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff, good[i] + 1} {
+		for _, v := range []byte{0, 0xff, good[i] + 1} {
 			bad := bytes.Clone(good)
 			bad[i] = v
 			if try("byte", i, bad) {
@@ -61,5 +61,5 @@ func TestHostilePlaintext(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d of %d changes are read", read, 6*len(good))
+	t.Logf("%d of %d changes are read", read, 3*len(good))
 }

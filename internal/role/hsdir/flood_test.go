@@ -21,9 +21,9 @@ func heap() int64 {
 // collector counts it.
 func TestUploadFlood(t *testing.T) {
 	const (
-		most    = 4 << 20
+		most    = 1 << 20
 		popular = 20
-		flood   = 1500
+		flood   = 300
 	)
 	b := newBed(most)
 	b.cfg.Stored = nil

@@ -51,6 +51,7 @@ type bed struct {
 	versions    []*hsdesc.Outer               // all that were uploaded, each once
 	fail        func(h circuit.Hop) error     // what comes of a circuit; may be nil
 	refuse      func(dir *netdir.Relay) error // what a directory says; may be nil
+	early       func(c *fakeCircuit)          // a circuit is there, and the service has said nothing yet; may be nil
 	builds      int
 	checks      int
 	unreachable error // what clients meet with
@@ -193,10 +194,18 @@ type fakeCircuit struct {
 
 var errGone = errors.New("circuit has ended")
 
-func (c *fakeCircuit) OnMessage(f func(relaymsg.Msg) error) { c.take = f }
-func (c *fakeCircuit) KH() [20]byte                         { return [20]byte{1, 2, 3} }
-func (c *fakeCircuit) Done() <-chan struct{}                { return c.done }
-func (c *fakeCircuit) Err() error                           { return errGone }
+func (c *fakeCircuit) OnMessage(f func(relaymsg.Msg) error) {
+	c.take = f
+	c.b.mu.Lock()
+	early := c.b.early
+	c.b.mu.Unlock()
+	if early != nil {
+		early(c)
+	}
+}
+func (c *fakeCircuit) KH() [20]byte          { return [20]byte{1, 2, 3} }
+func (c *fakeCircuit) Done() <-chan struct{} { return c.done }
+func (c *fakeCircuit) Err() error            { return errGone }
 func (c *fakeCircuit) Close() {
 	c.once.Do(func() {
 		close(c.done)
@@ -210,6 +219,11 @@ func (c *fakeCircuit) Close() {
 
 // Send makes the relay an introduction point, if what the service says is right.
 func (c *fakeCircuit) Send(m relaymsg.Msg) error {
+	select {
+	case <-c.done:
+		return errGone
+	default:
+	}
 	e, err := relaymsg.ParseEstablishIntro(m.Body)
 	if err != nil {
 		c.b.t.Errorf("%v: %v", m.Cmd, err)

@@ -185,6 +185,41 @@ func TestLyingRendezvous(t *testing.T) {
 	})
 }
 
+// A relay that answers before it was asked is no introduction point, and what it passes on is not looked at (as with C tor's bug
+// 41297).
+func TestEarlyPoint(t *testing.T) {
+	for name, say := range map[string]func(c *fakeCircuit) error{
+		"INTRO_ESTABLISHED": func(c *fakeCircuit) error { return c.say(relaymsg.CmdIntroEstablished, []byte{0}) },
+		"INTRODUCE2":        func(c *fakeCircuit) error { return c.say(relaymsg.CmdIntroduce2, make([]byte, 200)) },
+		"INTRODUCE_ACK":     func(c *fakeCircuit) error { return c.say(relaymsg.CmdIntroduceAck, []byte{0, 0, 0}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, Settings{}, func(b *bed) {
+				time.Sleep(20 * time.Second)
+				said := 0
+				b.locked(func() {
+					b.early = func(c *fakeCircuit) {
+						said++
+						if say(c) == nil {
+							t.Error("no error")
+						}
+					}
+				})
+				b.points()[0].Close()
+				time.Sleep(500 * time.Millisecond)
+				b.locked(func() { b.early = nil })
+				if said == 0 {
+					t.Error("nothing was said")
+				}
+				time.Sleep(20 * time.Second)
+				if n := len(b.points()); n != 3 {
+					t.Errorf("%d introduction points a moment later", n)
+				}
+			})
+		})
+	}
+}
+
 // What is remembered of introductions has a bound, even if the introduction point cannot be replaced.
 func TestOvertime(t *testing.T) {
 	run(t, Settings{}, func(b *bed) {
@@ -243,11 +278,12 @@ func (b *bed) proof(effort uint32) circext.Extension {
 //
 // https://spec.torproject.org/hspow-spec/common-protocol.html
 func TestIntroductionFlood(t *testing.T) {
-	const rate, burst, flood = 10, 20, 3000
+	const rate, burst, flood = 10, 20, 1000
 	run(t, Settings{PoW: &PoW{Rate: rate, Burst: burst}}, func(b *bed) {
 		time.Sleep(20 * time.Second)
 		lie := b.visitor() // claims an effort that it has not made
-		proof, err := circext.ParseProofOfWork(b.proof(1).Body)
+		paid := b.proof(1)
+		proof, err := circext.ParseProofOfWork(paid.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,14 +295,19 @@ func TestIntroductionFlood(t *testing.T) {
 		most := 0
 		v := b.visitor()
 		began := time.Now()
-		for i := range flood {
+		var point *fakeCircuit
+		for _, c := range b.points() {
+			if c.auth == v.at.AuthKey {
+				point = c
+			}
+		}
+		introduce := func() {
 			v.eph = must(hsntor.NewClient(crand.Reader))
 			crand.Read(v.msg.Cookie[:])
-			for _, c := range b.circuits {
-				if c.auth == v.at.AuthKey {
-					c.say(relaymsg.CmdIntroduce2, v.body())
-				}
-			}
+			point.say(relaymsg.CmdIntroduce2, v.body())
+		}
+		for i := range flood {
+			introduce()
 			if i%100 == 99 {
 				synctest.Wait()
 				b.owner(func() { most = max(most, len(b.s.queue.heap)) })
@@ -279,7 +320,7 @@ func TestIntroductionFlood(t *testing.T) {
 			t.Errorf("%d clients wait, %d at most", most, high)
 		}
 		payer := b.visitor()
-		payer.msg.Exts = circext.List{b.proof(2)}
+		payer.msg.Exts = circext.List{paid}
 		met := len(b.met)
 		payer.introduce(payer.body())
 		found := false
@@ -302,18 +343,13 @@ func TestIntroductionFlood(t *testing.T) {
 				t.Errorf("%d clients wait still", n)
 			}
 		})
-		// It goes on for a while: the service asks for an effort.
-		for range 60 {
-			for range 200 {
-				v.eph = must(hsntor.NewClient(crand.Reader))
-				crand.Read(v.msg.Cookie[:])
-				for _, c := range b.circuits {
-					if c.auth == v.at.AuthKey {
-						c.say(relaymsg.CmdIntroduce2, v.body())
-					}
-				}
+		// It comes again when the service looks at the effort that it asks for.
+		time.Sleep(effortPeriod - 40*time.Second)
+		for range 30 {
+			for range 50 {
+				introduce()
 			}
-			time.Sleep(effortPeriod / 60)
+			time.Sleep(2 * time.Second)
 			if in, _, err := b.descriptor(nil); err == nil && in.PoW.Effort > 0 {
 				t.Logf("the suggested effort is %d after %v", in.PoW.Effort, time.Since(began))
 				return

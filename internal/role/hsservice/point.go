@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -278,6 +279,7 @@ func (s *Service) pointLost(p *point, c Circuit, _ time.Time) {
 var (
 	errPanic       = errors.New("a panic was contained")
 	errNoAnswer    = errors.New("introduction point does not answer")
+	errEarly       = errors.New("INTRO_ESTABLISHED before ESTABLISH_INTRO")
 	errTwice       = errors.New("INTRO_ESTABLISHED comes again")
 	errIntroEarly  = errors.New("INTRODUCE2 before INTRO_ESTABLISHED")
 	errUnsolicited = errors.New("message that no introduction point has for a service")
@@ -306,9 +308,16 @@ func (s *Service) establish(ctx context.Context, p *point, relay *netdir.Relay, 
 		return nil, err
 	}
 	there := make(chan struct{})
-	open := false // the reader of the link alone uses it
+	var mu sync.Mutex // guards asked; before the circuit's own mutexes
+	asked := false    // ESTABLISH_INTRO has gone out
+	open := false     // the reader of the link alone uses it
 	c.OnMessage(func(m relaymsg.Msg) error {
+		mu.Lock()
+		early := !asked
+		mu.Unlock()
 		switch {
+		case m.Cmd == relaymsg.CmdIntroEstablished && early:
+			return errEarly
 		case m.Cmd == relaymsg.CmdIntroEstablished && open:
 			return errTwice
 		case m.Cmd == relaymsg.CmdIntroEstablished:
@@ -326,7 +335,11 @@ func (s *Service) establish(ctx context.Context, p *point, relay *netdir.Relay, 
 		}
 		return fmt.Errorf("%v: %w", m.Cmd, errUnsolicited)
 	})
-	if err := c.Send(relaymsg.Msg{Cmd: relaymsg.CmdEstablishIntro, Body: body}); err != nil {
+	mu.Lock() // an answer waits until it is known that it is one
+	err = c.Send(relaymsg.Msg{Cmd: relaymsg.CmdEstablishIntro, Body: body})
+	asked = err == nil
+	mu.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	select {
