@@ -54,6 +54,16 @@ func TestOnionAttacks(t *testing.T) {
 	must(t, client.WaitBootstrap(deadline(t, joinTimeout), 100))
 	t.Run("leaks", func(t *testing.T) { testLeaks(t, b, host, name, atHost, atClient) })
 	t.Run("introduction points die", func(t *testing.T) { testIntroDeath(t, b, host, name) })
+	for _, w := range []*watch{atHost, atClient} {
+		if w == nil {
+			continue
+		}
+		for _, c := range w.all() { // guards may have died, too, but that is no reason for anything else
+			if c.what != "connect" && c != (call{"listen", netip.MustParseAddrPort(b.client.SOCKS)}) {
+				t.Errorf("after the death of introduction points: %v", c)
+			}
+		}
+	}
 	warnings, err := n.ProtocolWarnings()
 	must(t, err)
 	for _, line := range warnings {
