@@ -176,8 +176,18 @@ func testIntroDeath(t *testing.T, b *bed, host *onionHost, name string) {
 	get := func(node *testnet.Node, user string) error {
 		return download(deadline(t, taskTimeout), viaGo, proxyURL(node.SOCKS, user), "http://"+name+"/body", user, 1000)
 	}
-	for _, node := range clients { // so that they have the descriptor
-		must(t, get(node, "before"))
+	for _, node := range clients { // so that they have the descriptor: some directories may have the one of the run before still
+		ctx := deadline(t, startTimeout)
+		for i := 0; ; i++ {
+			err := get(node, fmt.Sprint("before", i))
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) // as somebody who tries again
+		}
 	}
 	log, err := host.proc.Log()
 	must(t, err)
