@@ -266,3 +266,30 @@ func BenchmarkDownload(b *testing.B) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// BenchmarkRequest is a small request and its answer, on a stream of its own: told at once, or together with the request.
+func BenchmarkRequest(b *testing.B) {
+	for _, how := range []struct {
+		name string
+		open func(*Tunnel, relaymsg.Begin) (*stream.Stream, error)
+	}{{"connect", (*Tunnel).Connect}, {"prepare", (*Tunnel).Prepare}} {
+		b.Run(how.name, func(b *testing.B) {
+			w := newBench(b, 3, fakepeer.Config{Stream: func(string) fakepeer.Handler { return fakepeer.Echo }})
+			var p [200]byte
+			b.ReportAllocs()
+			for b.Loop() {
+				s, err := how.open(w.circ.Tunnel(), relaymsg.Begin{Addr: "example.com:80"})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := s.Write(p[:]); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.ReadFull(s, p[:]); err != nil {
+					b.Fatal(err)
+				}
+				s.Close()
+			}
+		})
+	}
+}
