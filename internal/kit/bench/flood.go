@@ -273,6 +273,6 @@ func (f *floodBench) pay(ctx context.Context, s side) ([]value, error) {
 	return append(values,
 		value{quantity{"introductions without proof", "1/s", goal{}}, float64(t.sent.Load()-sent) / took.Seconds()},
 		value{quantity{"of these answered in 3 s", "1/s", goal{}}, float64(t.met.Load()-met) / took.Seconds()},
-		value{quantity{"CPU of the host", "s/s", goal{}}, (after.CPU - before.CPU).Seconds() / took.Seconds()},
+		value{quantity{"CPU of the host", "ms/s", goal{}}, milliseconds(after.CPU-before.CPU) / took.Seconds()},
 	), nil
 }
