@@ -78,7 +78,9 @@ func newNetwork(t *testing.T) *network {
 }
 
 // meets lets relays be rendezvous points at which nobody is met.
-func meets(_ *fakepeer.Circuit, _ int, m relaymsg.Msg) bool { return m.Cmd == relaymsg.CmdEstablishRendezvous }
+func meets(_ *fakepeer.Circuit, _ int, m relaymsg.Msg) bool {
+	return m.Cmd == relaymsg.CmdEstablishRendezvous
+}
 
 // consensus makes the document of this hour.
 func (n *network) consensus() []byte {

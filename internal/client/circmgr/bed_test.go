@@ -126,6 +126,8 @@ func (g *oneGuard) Pick(v *netdir.View, ok func(*netdir.Relay) bool) (*netdir.Re
 	return r, g.err
 }
 
+func (g *oneGuard) fail(err error) { g.mu.Lock(); defer g.mu.Unlock(); g.err = err }
+
 func (g *oneGuard) Succeeded(*netdir.Relay) { g.mu.Lock(); defer g.mu.Unlock(); g.succeeded++ }
 func (g *oneGuard) Failed(*netdir.Relay)    { g.mu.Lock(); defer g.mu.Unlock(); g.failed++ }
 

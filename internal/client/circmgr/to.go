@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/core/circuit"
+	"github.com/tropea-net/tropea/internal/netstate/guard"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/netstate/pathsel"
 )
@@ -17,22 +18,42 @@ func (m *Manager) To(ctx context.Context, h circuit.Hop) (*circuit.Circuit, erro
 	return circ, err
 }
 
-// alone builds a circuit along the path that choose has chosen, and on to end unless that is nil. The owner calls choose. The path
-// is returned with an error, too, if there was one.
+// guardRecheck is how often to look whether the guards do not wait for a microdescriptor any more, if nothing else tells.
+const guardRecheck = 30 * time.Second
+
+// alone builds a circuit along the path that choose has chosen, and on to end unless that is nil. The owner calls choose. While
+// the microdescriptor of our guard is still to come, which takes seconds after a new consensus, it waits for that. The path is
+// returned with an error, too, if there was one.
 func (m *Manager) alone(ctx context.Context, end *circuit.Hop, choose func(*netdir.View, time.Time) ([]*netdir.Relay, error)) (*circuit.Circuit, []*netdir.Relay, error) {
 	var path []*netdir.Relay
 	var opts circuit.Options
-	err := ErrNoDirectory
-	if !m.call(func(now time.Time) {
-		if v := m.cfg.Dir.View(); v != nil {
-			opts = m.circuitOptions(v)
-			path, err = choose(v, now)
+	for {
+		changed := m.cfg.Dir.Changed()
+		err := ErrNoDirectory
+		if !m.call(func(now time.Time) {
+			if v := m.cfg.Dir.View(); v != nil {
+				opts = m.circuitOptions(v)
+				path, err = choose(v, now)
+			}
+		}) {
+			return nil, nil, ErrClosed
 		}
-	}) {
-		return nil, nil, ErrClosed
-	}
-	if err != nil {
-		return nil, nil, &BuildError{Err: err}
+		if err == nil {
+			break
+		}
+		if e, ok := errors.AsType[*guard.Error](err); !ok || e.Reason != guard.Undescribed {
+			return nil, nil, &BuildError{Err: err}
+		}
+		timer := time.NewTimer(guardRecheck)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-m.done:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, nil, &BuildError{Err: err, Cause: context.Cause(ctx)}
+		}
+		timer.Stop()
 	}
 	list := hops(path)
 	if end != nil {

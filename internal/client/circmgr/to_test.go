@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/kit/fakepeer"
+	"github.com/tropea-net/tropea/internal/netstate/guard"
 )
 
 // A circuit to a certain relay has three hops, and is for nobody else.
@@ -49,6 +50,38 @@ func TestToFails(t *testing.T) {
 		}
 		if failed, _ := b.guards.counts(); failed != 0 {
 			t.Error("the guard is blamed")
+		}
+	})
+}
+
+// The microdescriptor of the guard may come a moment after the consensus. A circuit waits for it.
+func TestToWaitsForGuard(t *testing.T) {
+	run(t, setup{}, func(b *bed) {
+		end := hop(b.dir.View().ByRSA(ids[firstExit].RSA()))
+		missing := &guard.Error{Reason: guard.Undescribed}
+		b.guards.fail(missing)
+		ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+		defer cancel()
+		_, err := b.m.To(ctx, end)
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, missing) {
+			t.Errorf("the microdescriptor never comes: %v", err)
+		}
+		time.AfterFunc(3*time.Second, func() {
+			b.guards.fail(nil)
+			b.dir.set(newView())
+		})
+		begun := time.Now()
+		c, err := b.m.To(b.Context(), end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if took := time.Since(begun); took < 3*time.Second || took > 5*time.Second {
+			t.Errorf("a circuit after %v", took)
+		}
+		b.guards.fail(&guard.Error{Reason: guard.AllDown})
+		if _, err := b.m.To(b.Context(), end); err == nil {
+			t.Error("a circuit without a guard")
 		}
 	})
 }
