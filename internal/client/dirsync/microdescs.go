@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tropea-net/tropea/internal/client/dirclient"
+	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/wire/dirhttp"
 	"github.com/tropea-net/tropea/internal/wire/microdesc"
 )
@@ -26,7 +27,7 @@ func (s *Sync) fetchMicrodescs(_, now time.Time) time.Duration {
 		return next
 	}
 	// A few relays that have changed need not be asked for at once, when circuits can be built without them.
-	if wait := f.delay(len(due), now); s.enough && !s.early() && wait > 0 {
+	if wait := f.delay(len(due), now); wait > 0 && s.enough && !s.early() && !s.lacksGuard() {
 		return min(next, wait)
 	}
 	divide(s, &f.fetch, due, dirhttp.MaxDirectMicro, 0, func(src source, part [][32]byte) {
@@ -34,6 +35,11 @@ func (s *Sync) fetchMicrodescs(_, now time.Time) time.Duration {
 		s.requestMicrodescs(src, part)
 	})
 	return next
+}
+
+// lacksGuard tells whether the microdescriptor of a guard is missing: no circuit is built without it.
+func (s *Sync) lacksGuard() bool {
+	return s.cfg.Caches != nil && slices.ContainsFunc(s.cfg.Caches(s.view, requestsAtOnce, nil), func(r *netdir.Relay) bool { return !r.HasDescriptor })
 }
 
 func (s *Sync) requestMicrodescs(src source, digests [][32]byte) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -342,4 +343,36 @@ func TestOutdatedCaches(t *testing.T) {
 			t.Errorf("%d requests", n)
 		}
 	})
+}
+
+// The microdescriptor of a guard is asked for again soon, though those of others may wait.
+func TestGuardIsUrgent(t *testing.T) {
+	for _, isGuard := range []bool{true, false} {
+		run(t, func(b *bed) {
+			c := b.world.network(hour())
+			lost := &c.Relays[15]
+			if isGuard { // as the bed's Caches are
+				lost = &c.Relays[0]
+			}
+			text := b.world.mds[lost.Digest]
+			var once atomic.Bool
+			b.world.setHook(func(_ context.Context, _ circmgr.DirServer, req dirclient.Request) ([]byte, error) {
+				body, err := b.world.serve(req)
+				if kindOf(req) == kindMicro && bytes.Contains(body, text) && !once.Swap(true) {
+					body = bytes.Replace(body, text, nil, 1)
+				}
+				return body, err
+			})
+			b.start()
+			b.wait(time.Minute)
+			b.wantReady(hour())
+			if got := b.sync.View().ByRSA(lost.ID).HasDescriptor; got != isGuard {
+				t.Errorf("guard: %v; its microdescriptor is there after a minute: %v", isGuard, got)
+			}
+			b.wait(delayTime)
+			if !b.sync.View().ByRSA(lost.ID).HasDescriptor {
+				t.Error("the microdescriptor is not there")
+			}
+		})
+	}
 }
