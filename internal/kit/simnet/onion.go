@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"slices"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/tropea-net/tropea/internal/app/client"
@@ -22,7 +23,8 @@ type Onion struct {
 
 	node *Node
 	dir  string
-	addr onionAddr
+	host string
+	port uint16
 	set  hsservice.Settings
 	now  atomic.Pointer[hsservice.Service] // of the process; nil if that does not run
 	part *part                             // that runs it; guarded by Node.mu
@@ -34,7 +36,12 @@ func (onionAddr) Network() string  { return "onion" }
 func (a onionAddr) String() string { return string(a) }
 
 // Addr is where clients connect to, with the first port.
-func (o *Onion) Addr() net.Addr { return o.addr }
+func (o *Onion) Addr() net.Addr {
+	return onionAddr(net.JoinHostPort(o.host, strconv.Itoa(int(o.port))))
+}
+
+// Host is the name of the service, with ".onion".
+func (o *Onion) Host() string { return o.host }
 
 // Service is the service of the process that runs; nil if none does.
 func (o *Onion) Service() *hsservice.Service { return o.now.Load() }
@@ -57,7 +64,7 @@ func (n *Node) Listen(dir string, set hsservice.Settings, ports ...uint16) (*Oni
 	}
 	o := &Onion{
 		Listener: hsservice.NewListener(func(s hsservice.Stream) net.Conn { return s.Stream }, ports...),
-		node:     n, dir: dir, addr: onionAddr(fmt.Sprintf("%v:%d", addr, ports[0])), set: set,
+		node:     n, dir: dir, host: addr.String(), port: ports[0], set: set,
 	}
 	o.set.Handler = o.Listener
 	if p := n.proc.Load(); p != nil {

@@ -59,11 +59,16 @@ func serve(l net.Listener) {
 	}
 }
 
-// fetch gets the page through the network.
+// fetch gets the page through the network, on a circuit of its own.
 func fetch(ctx context.Context, client *simnet.Node, addr string) error {
+	return fetchBy(ctx, client.DialAlone, addr)
+}
+
+// fetchBy gets the page by a way to dial.
+func fetchBy(ctx context.Context, dial func(context.Context, string) (net.Conn, error), addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	c, err := client.DialAlone(ctx, addr)
+	c, err := dial(ctx, addr)
 	if err != nil {
 		return err
 	}

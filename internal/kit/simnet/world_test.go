@@ -52,9 +52,19 @@ const (
 
 // newWorld makes a network whose first consensus is there, and lets clients fetch from then on.
 func newWorld(t *testing.T, cfg simnet.Config) *world {
+	w, ctx := newQuietWorld(t, cfg)
+	for _, c := range w.Nodes(simnet.Client) {
+		first := time.Duration(w.Rand.Int64N(int64(probeEvery)))
+		w.wg.Go(func() { w.probe(ctx, c, first) })
+	}
+	return w
+}
+
+// newQuietWorld is newWorld without fetches. What wg has must end when ctx does, which is when the test ends.
+func newQuietWorld(t *testing.T, cfg simnet.Config) (w *world, ctx context.Context) {
 	time.Sleep(time.Until(firstDay))
 	cfg.Interval = time.Hour
-	w := &world{Net: begin(t, cfg), t: t, cfg: cfg, first: firstDay.Truncate(time.Hour).Add(time.Hour)}
+	w = &world{Net: begin(t, cfg), t: t, cfg: cfg, first: firstDay.Truncate(time.Hour).Add(time.Hour)}
 	w.server = w.Host("server")
 	l, err := w.server.Listen(t.Context(), "tcp", serverPort)
 	if err != nil {
@@ -64,11 +74,7 @@ func newWorld(t *testing.T, cfg simnet.Config) *world {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(func() { cancel(); l.Close(); w.wg.Wait(); w.tell() })
 	ready(t, w.Net, 2*time.Hour)
-	for _, c := range w.Nodes(simnet.Client) {
-		first := time.Duration(w.Rand.Int64N(int64(probeEvery)))
-		w.wg.Go(func() { w.probe(ctx, c, first) })
-	}
-	return w
+	return w, ctx
 }
 
 // probe fetches the page now and then.
