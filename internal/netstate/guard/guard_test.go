@@ -266,3 +266,31 @@ func BenchmarkPick(b *testing.B) {
 		s.Pick(v, anyRelay, start)
 	}
 }
+
+// Directory guards that do not have what is asked for are left out, unless there are few guards.
+func TestOutdatedDirs(t *testing.T) {
+	for relays, leftOut := range map[int]bool{30: true, 8: false} {
+		var n netdirtest.Network
+		for i := range relays {
+			n.Relays = append(n.Relays, netdirtest.Relay{N: i, Flags: netdirtest.Guard})
+		}
+		v := n.View()
+		s := New(Config{Rand: rand.New(rand.NewPCG(1, 2))})
+		outdated := map[[20]byte]bool{}
+		for range 6 {
+			list := s.Dirs(v, 3, start, outdated)
+			if len(list) == 0 {
+				t.Fatalf("%d relays: no directory guard", relays)
+			}
+			for _, r := range list {
+				if outdated[r.RSA] && leftOut {
+					t.Errorf("%d relays: one that is outdated", relays)
+				}
+				outdated[r.RSA] = true
+			}
+		}
+		if got := len(outdated) > 3; got != leftOut {
+			t.Errorf("%d relays: %d of them were directory guards", relays, len(outdated))
+		}
+	}
+}
