@@ -29,8 +29,12 @@ func TestOnionMinutes(t *testing.T) {
 		if err := o.WaitUp(ctx); err != nil {
 			t.Fatal(err)
 		}
+		length := 9 * time.Minute
+		if raceDetector {
+			length /= 2
+		}
 		failed, visits := 0, 0
-		for end := time.Now().Add(9 * time.Minute); time.Now().Before(end); time.Sleep(7 * time.Second) {
+		for end := time.Now().Add(length); time.Now().Before(end); time.Sleep(7 * time.Second) {
 			n.Client(1).Client().NewIdentity()
 			visits++
 			if err := fetch(t.Context(), n.Client(1), o.Addr().String()); err != nil {
