@@ -2,6 +2,7 @@ package simnet_test
 
 import (
 	"fmt"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -233,8 +234,8 @@ func (w *trouble) noPower() {
 
 // TestOnionTrouble has an onion service in a network in which much goes wrong. Afterwards, or in spite of it, clients reach it.
 func TestOnionTrouble(t *testing.T) {
-	if (testing.Short() || raceDetector) && *only == "" {
-		t.Skip("it takes a while")
+	if os.Getenv("TROPEA_LONG") != "1" && *only == "" {
+		t.Skip("takes a minute or more: TROPEA_LONG=1 runs it, or -chapter a part of it")
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // there is memory enough
 	for _, c := range troubles {
