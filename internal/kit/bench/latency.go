@@ -47,17 +47,22 @@ func (b *clientBench) ping(ctx context.Context, c *contender, user string, l *la
 
 // warmLatency measures requests on a circuit that is in use.
 func (b *clientBench) warmLatency(ctx context.Context, c *contender) (*latencies, error) {
+	l := new(latencies)
+	return l, b.warmPings(ctx, c, warmPings, l)
+}
+
+// warmPings sends requests on a new circuit that is in use by then.
+func (b *clientBench) warmPings(ctx context.Context, c *contender, pings int, l *latencies) error {
 	user := c.newUser()
 	if err := b.ping(ctx, c, user, new(latencies)); err != nil {
-		return nil, err
+		return err
 	}
-	l := new(latencies)
-	for range warmPings {
+	for range pings {
 		if err := b.ping(ctx, c, user, l); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return l, nil
+	return nil
 }
 
 // coldLatency measures requests that may not share a circuit with any other.
