@@ -127,6 +127,7 @@ func eachCast(measure func(context.Context, *stage) ([]onionValue, error)) func(
 // freshClients starts clients that know nothing of any service, waits until they idle, and has each come to all services.
 func (b *onionBench) freshClients(ctx context.Context, casts []cast) error {
 	var first, other [numCasts]latencies
+	var failed [numCasts]int
 	for range b.o.clients {
 		var clients [numCasts]*contender
 		var errs [numCasts]error
@@ -149,17 +150,34 @@ func (b *onionBench) freshClients(ctx context.Context, casts []cast) error {
 				}
 				s, c := b.stages[k], clients[k]
 				c.onion = s.services[i]
-				if err := s.ping(ctx, c, c.newUser(), l); err != nil {
+				n, err := s.come(ctx, c, l)
+				if err != nil {
 					return fmt.Errorf("%v: %w", k, err)
 				}
+				failed[k] += n
 			}
 		}
 	}
 	for _, k := range casts {
 		b.add(k, firstBytes("first byte, fresh client", first[k].first))
 		b.add(k, firstBytes("first byte, other unknown services", other[k].first))
+		b.add(k, []onionValue{{"requests that failed, unknown services", "", goal{}, goal{}, float64(failed[k])}})
 	}
 	return nil
+}
+
+// comeTries is how often a client tries to come to a service it does not know. What fails is counted.
+const comeTries = 3
+
+// come has a client come to a service, and returns how often that failed.
+func (s *stage) come(ctx context.Context, c *contender, l *latencies) (failed int, err error) {
+	for failed = range comeTries {
+		if err = s.ping(ctx, c, c.newUser(), l); err == nil || ctx.Err() != nil {
+			return failed, err
+		}
+		s.say("%v: %v", s.cast, err)
+	}
+	return comeTries, err
 }
 
 // onionStepNames lists all steps, for the user.
