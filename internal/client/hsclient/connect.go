@@ -8,7 +8,6 @@ import (
 
 	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/core/circuit"
-	"github.com/tropea-net/tropea/internal/core/padding"
 	"github.com/tropea-net/tropea/internal/crypt/hspow"
 	"github.com/tropea-net/tropea/internal/lib/safego"
 	"github.com/tropea-net/tropea/internal/wire/circext"
@@ -271,7 +270,6 @@ func (a *attempt) introduce(ctx context.Context, p *point, in *introduction, r *
 		return nil, &Error{IntroFailed, err}
 	}
 	began := time.Now()
-	in.circ.StartPadding(padding.Intro)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	lost := in.circ.Done()

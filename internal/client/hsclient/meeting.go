@@ -10,6 +10,7 @@ import (
 	"github.com/tropea-net/tropea/internal/client/circmgr"
 	"github.com/tropea-net/tropea/internal/core/circuit"
 	"github.com/tropea-net/tropea/internal/core/congestion"
+	"github.com/tropea-net/tropea/internal/core/padding"
 	"github.com/tropea-net/tropea/internal/crypt/hsntor"
 	"github.com/tropea-net/tropea/internal/netstate/netdir"
 	"github.com/tropea-net/tropea/internal/wire/linkspec"
@@ -115,7 +116,7 @@ func (r *rendezvous) setFlow(cc *congestion.Params, inc int) {
 	}
 }
 
-// introduce sends INTRODUCE1 by way of in. If the service is here already, by way of a point that had said that it would not
+// introduce sends INTRODUCE1 by way of in, and has that circuit padded. If the service is here already, by way of a point that had said that it would not
 // come, there is nothing to send.
 func (r *rendezvous) introduce(in *introduction, at hsntor.Intro, d *descriptor, text relaymsg.IntroducePlaintext) (here bool, err error) {
 	in.circ.OnMessage(in.receive)
@@ -130,7 +131,7 @@ func (r *rendezvous) introduce(in *introduction, at hsntor.Intro, d *descriptor,
 	if err != nil {
 		return false, err
 	}
-	if err := in.circ.Send(relaymsg.Msg{Cmd: relaymsg.CmdIntroduce1, Body: body}); err != nil {
+	if err := in.circ.SendPadded(relaymsg.Msg{Cmd: relaymsg.CmdIntroduce1, Body: body}, padding.Intro); err != nil {
 		return false, err
 	}
 	r.intro, r.state, in.sent = at, introduced, true

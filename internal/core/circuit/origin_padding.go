@@ -52,6 +52,18 @@ func (c *Circuit) StartPadding(m padding.Machine) bool {
 	})
 }
 
+// SendPadded is Send and StartPadding in one: the two cells leave together. Right after one another, relays of C tor, which have no
+// TCP_NODELAY, would hold the second one back for up to 40 ms on each link, and what comes behind it, too.
+func (c *Circuit) SendPadded(msg relaymsg.Msg, m padding.Machine) error {
+	if err := c.seal(msg); err != nil {
+		return err
+	}
+	if !c.StartPadding(m) {
+		c.link.Out().Signal()
+	}
+	return nil
+}
+
 // StopPadding tells the second relay to stop what StartPadding has started, if it runs still.
 func (c *Circuit) StopPadding() {
 	c.negotiate(func(p *originPadding) (relaymsg.PaddingNegotiate, bool) { return p.client.Stop() })

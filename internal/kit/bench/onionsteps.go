@@ -24,11 +24,16 @@ const openCircuits = 5
 var onionSteps = []onionStep{
 	{"fresh clients", (*onionBench).freshClients},
 	{"new circuits", eachCast(func(ctx context.Context, s *stage) ([]onionValue, error) {
-		l, err := s.coldLatency(ctx, s.contender())
-		if err != nil {
-			return nil, err
+		l, failed := new(latencies), 0
+		for range coldPings {
+			n, err := s.come(ctx, s.contender(), l)
+			if err != nil {
+				return nil, err
+			}
+			failed += n
 		}
-		return firstBytes("first byte, known service, new circuit", l.first), nil
+		return append(firstBytes("first byte, known service, new circuit", l.first),
+			onionValue{"requests that failed, known service", "", goal{}, goal{}, float64(failed)}), nil
 	})},
 	{"open circuit", eachCast(func(ctx context.Context, s *stage) ([]onionValue, error) {
 		// Several circuits: where a small network has one go through the same link twice, C tor's relays hold every cell back there.
