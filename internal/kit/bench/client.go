@@ -42,9 +42,9 @@ func parseClient(args []string, stderr io.Writer) (*clientOptions, error) {
 	fs.IntVar(&o.seconds, "seconds", 6, "how long to measure traffic each time, in `seconds`")
 	fs.IntVar(&o.circuits, "circuits", 8, "how `many` circuits the parallel download has")
 	fs.DurationVar(&o.voting, "voting", time.Minute, "voting interval of the network; a new consensus disturbs, the first one is waited for")
-	only := fs.String("only", "", "leave out all steps but those whose name this `regexp` matches: "+stepNames())
+	only := fs.String("only", "", "leave out all steps but those whose name this `regexp` matches: "+stepNames(clientSteps))
 	err := parse(fs, args, stderr, func() (err error) {
-		if o.steps, err = selectSteps(*only); err != nil {
+		if o.steps, err = selectSteps(clientSteps, *only); err != nil {
 			return err
 		}
 		return errors.Join(within("rounds", o.rounds, 1, maxRounds), within("seconds", o.seconds, 1, maxSeconds),

@@ -54,7 +54,7 @@ func TestMainErrors(t *testing.T) {
 
 func TestSelectSteps(t *testing.T) {
 	for expr, want := range map[string]int{"": len(clientSteps), "^upload$": 1, "load": 3, "bootstrap|requests": 3} {
-		if got, err := selectSteps(expr); err != nil || len(got) != want {
+		if got, err := selectSteps(clientSteps, expr); err != nil || len(got) != want {
 			t.Errorf("%q: %d steps, %v; want %d", expr, len(got), err, want)
 		}
 	}

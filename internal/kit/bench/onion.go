@@ -39,7 +39,7 @@ func parseOnion(args []string, stderr io.Writer) (*onionOptions, error) {
 	fs.IntVar(&o.services, "services", 5, "how `many` services a fresh client comes to, one after the other")
 	fs.DurationVar(&o.idle, "idle", 5*time.Second, "how long clients are up before they are asked for anything")
 	fs.DurationVar(&o.voting, "voting", time.Minute, "voting interval of the networks; a new consensus disturbs, the first one is waited for")
-	only := fs.String("only", "", "leave out all steps but those whose name this `regexp` matches, and the first: "+onionStepNames())
+	only := fs.String("only", "", "leave out all steps but those whose name this `regexp` matches, and the first: "+stepNames(onionSteps))
 	err := parse(fs, args, stderr, func() (err error) {
 		if o.steps, err = selectOnionSteps(*only); err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -195,31 +194,15 @@ func (s *stage) tries(ctx context.Context, f func() error) (failed int, err erro
 	return maxTries, err
 }
 
-// onionStepNames lists all steps, for the user.
-func onionStepNames() string {
-	var names []string
-	for _, step := range onionSteps {
-		names = append(names, step.name)
-	}
-	return strings.Join(names, ", ")
-}
+func (s onionStep) called() string { return s.name }
 
 // selectOnionSteps returns the first step and those whose name the expression matches. None is an error.
 func selectOnionSteps(expr string) ([]onionStep, error) {
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		return nil, fmt.Errorf("--only: %w", err)
+	list, err := selectSteps(onionSteps, expr)
+	if err == nil && list[0].name != onionSteps[0].name {
+		list = append(onionSteps[:1:1], list...)
 	}
-	list, found := onionSteps[:1:1], re.MatchString(onionSteps[0].name)
-	for _, step := range onionSteps[1:] {
-		if re.MatchString(step.name) {
-			list, found = append(list, step), true
-		}
-	}
-	if !found {
-		return nil, fmt.Errorf("--only %s: matches none of: %s", expr, onionStepNames())
-	}
-	return list, nil
+	return list, err
 }
 
 // readLine reads a file of one line.

@@ -59,29 +59,34 @@ var clientSteps = []clientStep{
 	}},
 }
 
-// stepNames lists all steps, for the user.
-func stepNames() string {
+// A named thing is chosen by its name.
+type named interface{ called() string }
+
+func (s clientStep) called() string { return s.name }
+
+// stepNames lists steps, for the user.
+func stepNames[S named](steps []S) string {
 	var names []string
-	for _, step := range clientSteps {
-		names = append(names, step.name)
+	for _, step := range steps {
+		names = append(names, step.called())
 	}
 	return strings.Join(names, ", ")
 }
 
 // selectSteps returns the steps whose name the expression matches. None is an error.
-func selectSteps(expr string) ([]clientStep, error) {
+func selectSteps[S named](steps []S, expr string) ([]S, error) {
 	re, err := regexp.Compile(expr)
 	if err != nil {
 		return nil, fmt.Errorf("--only: %w", err)
 	}
-	var list []clientStep
-	for _, step := range clientSteps {
-		if re.MatchString(step.name) {
+	var list []S
+	for _, step := range steps {
+		if re.MatchString(step.called()) {
 			list = append(list, step)
 		}
 	}
 	if list == nil {
-		return nil, fmt.Errorf("--only %s: matches none of: %s", expr, stepNames())
+		return nil, fmt.Errorf("--only %s: matches none of: %s", expr, stepNames(steps))
 	}
 	return list, nil
 }
