@@ -9,10 +9,9 @@ import (
 // A Client is the client's end of the machines on one circuit, of which there is one at a time. The zero value has none.
 type Client struct {
 	machine Machine
-	ctr     uint32 // counts the machines of the circuit
+	ctr     uint32 // counts the machines of the circuit; 0 if none was ever asked for
 	state   clientState
-	asked   bool // a machine was asked for, some time
-	refused bool // and the relay has none: it is not asked again
+	refused bool // the relay has none: it is not asked again
 }
 
 // clientState is the life of a machine. Padding may come until the relay has said that there will be no more.
@@ -35,7 +34,7 @@ func (c *Client) Start(m Machine) (relaymsg.PaddingNegotiate, bool) {
 	if c.ctr++; c.ctr == 0 { // that would mean any machine
 		c.ctr = 1
 	}
-	c.machine, c.state, c.asked = m, clientRunning, true
+	c.machine, c.state = m, clientRunning
 	return relaymsg.PaddingNegotiate{Command: relaymsg.PaddingStart, MachineType: uint8(m), MachineCtr: c.ctr}, true
 }
 
@@ -52,7 +51,7 @@ var errUnasked = errors.New("PADDING_NEGOTIATED, and nothing was negotiated")
 
 // Negotiated takes what the relay says. Of a machine before this one it may speak still.
 func (c *Client) Negotiated(m relaymsg.PaddingNegotiated) error {
-	if !c.asked {
+	if c.ctr == 0 {
 		return errUnasked
 	}
 	if Machine(m.MachineType) != c.machine || m.MachineCtr != 0 && m.MachineCtr != c.ctr {
@@ -72,6 +71,3 @@ func (c *Client) Running() bool { return c.state == clientRunning }
 
 // Expects tells whether padding may come.
 func (c *Client) Expects() bool { return c.state != clientNone }
-
-// Refused tells whether the relay has no such machine.
-func (c *Client) Refused() bool { return c.refused }
