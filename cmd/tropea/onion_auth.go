@@ -75,10 +75,9 @@ func (t *onionTool) authMake(s *onion.Service, dir string, c onion.Client) error
 		return err
 	}
 	if t.auth.out != "" {
-		if err := looseFile(t.auth.out).create(append(text, '\n')); err != nil {
-			return fmt.Errorf("cannot write the client's secret: %w", err)
+		if err := t.writeSecret(text); err != nil {
+			return err
 		}
-		t.note("The client's secret is in %s: it belongs into ClientOnionAuthDir, with a name that ends in %s.", t.auth.out, keyfile.ClientAuthSuffix)
 		return onion.Authorize(t.log, dir, c)
 	}
 	if err := onion.Authorize(t.log, dir, c); err != nil {
@@ -125,6 +124,11 @@ func (t *onionTool) authImport(context.Context) error {
 		t.note("That line is the client's secret: it belongs into ClientOnionAuthDir, in a file whose name ends in %s.", keyfile.ClientAuthSuffix)
 		return nil
 	}
+	return t.writeSecret(text)
+}
+
+// writeSecret writes a client's secret to the file that --out names.
+func (t *onionTool) writeSecret(text []byte) error {
 	if err := looseFile(t.auth.out).create(append(text, '\n')); err != nil {
 		return fmt.Errorf("cannot write the client's secret: %w", err)
 	}
